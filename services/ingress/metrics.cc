@@ -1,0 +1,100 @@
+#include "services/ingress/metrics.h"
+
+#include "absl/strings/string_view.h"
+#include "common/seam/error_detail.h"
+
+namespace signalbox::ingress {
+namespace {
+
+constexpr absl::string_view kMethodNames[kMethods] = {
+    "chat", "models", "model", "endpoints", "count", "providers", "key", "generation", "other"};
+constexpr absl::string_view kStatusNames[] = {"2xx", "3xx", "4xx", "5xx"};
+constexpr absl::string_view kOutcomeNames[kChatOutcomes] = {"ok", "failed", "broken",
+                                                            "client_gone"};
+constexpr absl::string_view kDecisionNames[kDecisionSources] = {"router", "reused", "last",
+                                                                "catalogue"};
+
+}  // namespace
+
+IngressMetrics::IngressMetrics(obs::Metrics& metrics)
+    : added_latency(metrics
+                        .Histogram("signalbox_ingress_added_latency_seconds",
+                                   "Time of a chat request spent in the gateway itself.",
+                                   obs::LatencyBuckets())
+                        .WithNone()),
+      ttft(metrics
+               .Histogram("signalbox_ingress_ttft_seconds",
+                          "Request to first content, as the client sees it.",
+                          obs::UpstreamBuckets())
+               .WithNone()),
+      fallbacks(metrics
+                    .Counter("signalbox_ingress_fallbacks_total",
+                             "Chats answered by another than the first attempt.")
+                    .WithNone()),
+      shed(metrics
+               .Counter("signalbox_ingress_shed_total",
+                        "Requests refused because too many were in flight.")
+               .WithNone()),
+      keepalives(metrics
+                     .Counter("signalbox_ingress_keepalives_total",
+                              "Keep-alive comments sent to silent streams.")
+                     .WithNone()),
+      settle_failures(
+          metrics
+              .Counter("signalbox_ingress_settle_failures_total",
+                       "Generation records the store did not take at once; they are retried.")
+              .WithNone()),
+      settle_dropped(metrics
+                         .Counter("signalbox_ingress_settle_dropped_total",
+                                  "Generation records lost because the retry journal was full.")
+                         .WithNone()) {
+  obs::CounterFamily& answers =
+      metrics.Counter("signalbox_ingress_requests_total", "Answers by API method and status class.",
+                      {"method", "status"});
+  for (int method = 0; method < kMethods; ++method) {
+    for (int status = 0; status < kStatusClasses; ++status) {
+      answers_[method][status] = answers.With({kMethodNames[method], kStatusNames[status]});
+    }
+  }
+  obs::CounterFamily& chats =
+      metrics.Counter("signalbox_ingress_chats_total", "Finished chats.", {"outcome"});
+  for (int i = 0; i < kChatOutcomes; ++i) chats_[i] = chats.With({kOutcomeNames[i]});
+  obs::CounterFamily& decisions = metrics.Counter(
+      "signalbox_ingress_decisions_total", "Where the order of endpoints came from.", {"kind"});
+  for (int i = 0; i < kDecisionSources; ++i) decisions_[i] = decisions.With({kDecisionNames[i]});
+  obs::CounterFamily& auth = metrics.Counter("signalbox_ingress_auth_total",
+                                             "Key checks by where the answer came from.", {"kind"});
+  for (int i = 0; i < kAuthSources; ++i)
+    auth_[i] = auth.With({AuthSourceName(static_cast<AuthSource>(i))});
+  obs::CounterFamily& attempts =
+      metrics.Counter("signalbox_ingress_attempts_total",
+                      "Attempts by what ended them; ok = it answered.", {"reason"});
+  attempts_.resize(common::v1::Reason_ARRAYSIZE);
+  for (int reason = 0; reason < common::v1::Reason_ARRAYSIZE; ++reason) {
+    if (!common::v1::Reason_IsValid(reason)) continue;
+    const auto value = static_cast<common::v1::Reason>(reason);
+    attempts_[reason] =
+        attempts.With({value == common::v1::REASON_UNSPECIFIED ? "ok" : seam::ReasonName(value)});
+  }
+  const obs::Gauge in_flight_gauge =
+      metrics.Gauge("signalbox_ingress_in_flight", "Requests being answered.").WithNone();
+  const obs::Gauge pending_gauge = metrics
+                                       .Gauge("signalbox_ingress_settle_pending",
+                                              "Generation records not yet taken by the store.")
+                                       .WithNone();
+  render_hook_ = metrics.OnRender([this, in_flight_gauge, pending_gauge] {
+    in_flight_gauge.Set(in_flight.load());
+    pending_gauge.Set(settle_pending.load());
+  });
+}
+
+void IngressMetrics::CountAnswer(Method method, int status) const {
+  const int status_class = status < 300 ? 0 : status < 400 ? 1 : status < 500 ? 2 : 3;
+  answers_[static_cast<int>(method)][status_class].Add();
+}
+
+void IngressMetrics::CountAttempt(common::v1::Reason reason) const {
+  if (reason >= 0 && reason < static_cast<int>(attempts_.size())) attempts_[reason].Add();
+}
+
+}  // namespace signalbox::ingress

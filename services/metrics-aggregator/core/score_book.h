@@ -1,0 +1,79 @@
+// What the publisher knows: the remembered buckets of every endpoint, which of them must be read
+// again, and when a snapshot is due. It does no I/O: the caller reads what Plan asks for, hands it
+// to Take, and publishes what Build makes.
+//
+//   for (const ScoreBook::Read& read : book.Plan(news)) … store.Read(read.endpoint, read.buckets,
+//   …) → book.Take(…) if (book.PublicationDue(now)) publish(book.Build(version, now));
+//
+// Pure; thread-compatible.
+#ifndef SIGNALBOX_SERVICES_METRICS_AGGREGATOR_CORE_SCORE_BOOK_H_
+#define SIGNALBOX_SERVICES_METRICS_AGGREGATOR_CORE_SCORE_BOOK_H_
+
+#include <cstdint>
+#include <map>
+#include <string>
+#include <vector>
+
+#include "absl/time/time.h"
+#include "common/store/window_bucket.h"
+#include "services/metrics-aggregator/core/estimator.h"
+#include "services/metrics-aggregator/core/exacto_rule.h"
+#include "services/metrics-aggregator/core/window.h"
+#include "signalbox/metrics/v1/metrics.pb.h"
+
+namespace signalbox::metrics_aggregator {
+
+class ScoreBook {
+ public:
+  struct Options {
+    EstimatorOptions estimator;
+    ExactoOptions exacto;
+    size_t max_endpoints = 20'000;  // further ones are not scored
+    // Without news a snapshot goes out so often: readers tell a quiet system from a dead one by its
+    // age, and old outcomes leave the windows.
+    absl::Duration max_age = absl::Seconds(10);
+    // Each endpoint is read whole so often: heals a notice of news that was lost with its writer.
+    absl::Duration reread_interval = absl::Minutes(5);
+  };
+  explicit ScoreBook(Options options) : options_(options) {}
+
+  struct Read {
+    std::string endpoint;
+    std::vector<store::BucketId> buckets;
+  };
+  // What to read because of the news. New endpoints, late writes and a few whose whole read lies
+  // longest back are read whole, other endpoints with news only where something may have changed.
+  std::vector<Read> Plan(const store::WindowNews& news);
+  // `windows` as answered for `read`, asked at `now` (store clock).
+  void Take(const Read& read, std::vector<store::WindowCounts> windows, absl::Time now);
+
+  bool PublicationDue(absl::Time now) const;
+  // Drops endpoints without anything left in their windows. Endpoints sorted by id.
+  metrics::v1::ScoreSnapshot Build(uint64_t version, absl::Time now);
+  void OnPublished(absl::Time now);
+
+  size_t size() const { return endpoints_.size(); }
+  int64_t refused() const { return refused_; }
+
+ private:
+  struct Entry {
+    EndpointWindow window;
+    absl::Time last_read = absl::InfinitePast();
+    absl::Time last_whole_read = absl::InfinitePast();
+  };
+  Read WholeRead(const std::string& endpoint, absl::Time now);
+
+  const Options options_;
+  std::map<std::string, Entry> endpoints_;
+  bool changed_ = false;
+  absl::Time published_ = absl::InfinitePast();
+  int64_t refused_ = 0;
+};
+
+// Grows with every publication, also when the store forgot the last one: the store's clock in
+// milliseconds, or one more than the last version if that is larger.
+uint64_t NextVersion(uint64_t last, absl::Time now);
+
+}  // namespace signalbox::metrics_aggregator
+
+#endif  // SIGNALBOX_SERVICES_METRICS_AGGREGATOR_CORE_SCORE_BOOK_H_

@@ -1,0 +1,31 @@
+// Percentiles from counted cells: cell c holds the values in (1.1^(c-1), 1.1^c], and stands for
+// their midpoint in ratio, which is at most 4.8 % off. Cells of any number of writers and buckets
+// add up to the cells of all values together.
+//
+// Pure; thread-safe.
+#ifndef SIGNALBOX_SERVICES_METRICS_AGGREGATOR_CORE_SKETCH_H_
+#define SIGNALBOX_SERVICES_METRICS_AGGREGATOR_CORE_SKETCH_H_
+
+#include <cstdint>
+
+#include "common/store/window_counts.h"
+#include "signalbox/metrics/v1/metrics.pb.h"
+
+namespace signalbox::metrics_aggregator {
+
+// Values outside (0.02, 1.9e8) go to the first or last cell: a unit is chosen so that none of ours
+// do.
+inline constexpr int32_t kFirstCell = -40;
+inline constexpr int32_t kLastCell = 200;
+
+// REQUIRES: value > 0.
+int32_t CellOf(double value);
+double ValueOf(int32_t cell);
+
+// The value below which the share `q` (0..1) of all lies; 0 without any.
+double Quantile(const store::Cells& cells, double q);
+metrics::v1::Percentiles PercentilesOf(const store::Cells& cells);
+
+}  // namespace signalbox::metrics_aggregator
+
+#endif  // SIGNALBOX_SERVICES_METRICS_AGGREGATOR_CORE_SKETCH_H_

@@ -1,0 +1,142 @@
+// One attempt of one request at one endpoint: translate, send, read, judge, tell.
+//
+//   sending ──head 200──▶ answering ──end──▶ finished (answer, tool verdict)
+//      │ head ≠ 200          │ error object, cut, deadline, runaway
+//      ▼                     ▼
+//   refused ──body read──▶ finished (error)                 destroyed at any point ──▶ finished
+//   (cancelled)
+//
+// Everything that arrived in one read goes to the sink as one Content. However the attempt ends,
+// the observer hears of it exactly once, before the sink's OnResult.
+//
+// Only on the executor's thread. The sink may destroy the attempt inside OnContent and OnResult.
+#ifndef SIGNALBOX_SERVICES_PROVIDER_ADAPTER_CORE_GENERATION_H_
+#define SIGNALBOX_SERVICES_PROVIDER_ADAPTER_CORE_GENERATION_H_
+
+#include <cstdint>
+#include <memory>
+#include <string>
+
+#include "absl/strings/string_view.h"
+#include "absl/time/time.h"
+#include "common/base/clock.h"
+#include "common/base/executor.h"
+#include "common/catalogue/catalogue.h"
+#include "common/config/secrets.h"
+#include "common/http/client.h"
+#include "common/seam/provider_adapter.h"
+#include "services/provider-adapter/core/attempt_deadlines.h"
+#include "services/provider-adapter/core/dialect.h"
+#include "services/provider-adapter/core/tool_validation.h"
+#include "services/provider-adapter/core/upstream.h"
+#include "signalbox/common/v1/error.pb.h"
+#include "signalbox/common/v1/outcome.pb.h"
+
+namespace signalbox::provider_adapter {
+
+struct GenerationLimits {
+  absl::Duration connect = absl::Seconds(5);
+  AttemptDeadlines::Limits waits;
+  int64_t max_response_bytes = 64 * 1024 * 1024;
+  size_t max_event_bytes = 4 * 1024 * 1024;
+  size_t max_error_body_bytes =
+      64 * 1024;  // of an answer whose status is not 200; the rest is not read
+};
+
+struct GenerationSetup {
+  std::shared_ptr<const void> keep_alive;  // owns `endpoint`
+  const catalogue::Endpoint* endpoint = nullptr;
+  const Dialect* dialect = nullptr;
+  http::Origin origin;
+  config::Secret key;                    // empty = the provider needs none
+  std::shared_ptr<const ToolSet> tools;  // nullptr = none offered, nothing is judged
+  GenerationLimits limits;
+};
+
+// How an attempt ended, for counting.
+struct FinishedAttempt {
+  common::v1::Outcome outcome;
+  common::v1::ErrorDetail error;  // reason UNSPECIFIED = success
+  // From first content to the end of a streamed answer; 0 = not measurable.
+  double tokens_per_second = 0;
+};
+
+class GenerationObserver {
+ public:
+  virtual ~GenerationObserver() = default;
+  // REQUIRES: does not destroy the attempt.
+  virtual void OnFinished(const FinishedAttempt& finished) = 0;
+};
+
+class Generation final : public seam::Attempt, private http::ClientHandler {
+ public:
+  // Starts at once; calls back later. `upstream`, `clock`, `executor`, `observer` and `sink`
+  // outlive the attempt.
+  Generation(GenerationSetup setup, provider::v1::GenerateRequest request, Upstream& upstream,
+             const Clock& clock, Executor& executor, GenerationObserver* observer,
+             seam::GenerateSink* sink);
+  ~Generation() override;
+
+  void PauseReading() override;
+  void ResumeReading() override;
+
+ private:
+  void OnHead(int status, const http::Headers& headers) override;
+  void OnBody(absl::string_view bytes) override;
+  void OnEnd() override;
+  void OnError(const http::ClientError& error) override;
+
+  void Send(Upstream& upstream, UpstreamRequest translated);
+  void ReadAnswer(absl::string_view bytes);
+  void CollectErrorBody(absl::string_view bytes);
+  void AnswerEnded();
+  // False: the sink has destroyed the attempt; touch no member any more.
+  bool Deliver(std::string data);
+  void NoteProgress();
+
+  void ArmTimer();
+  void OnTimer();
+  void FailTimedOut(AttemptDeadlines::Expiry expiry);
+  void FailWithStatus();
+  void Fail(common::v1::ErrorDetail error);
+  void Succeed();
+  void Finish(common::v1::ErrorDetail error, provider::v1::AttemptResult result);
+  FinishedAttempt Close(const common::v1::ErrorDetail& error, common::v1::ToolCallVerdict verdict,
+                        const common::v1::Usage& usage);
+  common::v1::Usage FinalUsage() const;
+  const AnswerFacts& facts() const;
+  absl::Duration SinceStart(absl::Duration moment) const { return moment - started_; }
+
+  const GenerationSetup setup_;
+  provider::v1::GenerateRequest request_;  // without its body once sent
+  const Clock& clock_;
+  Executor& executor_;
+  GenerationObserver* const observer_;
+  seam::GenerateSink* const sink_;
+
+  const bool
+      upstream_streams_;  // the provider is asked for a stream, whatever form the client wants
+  const absl::Duration started_;
+  AttemptDeadlines deadlines_;
+  Executor::TimerId timer_ = 0;
+  absl::Duration timer_due_;
+  std::unique_ptr<http::ClientCall> call_;
+
+  const int64_t request_bytes_;
+  int64_t runaway_bytes_ = 0;
+  int64_t response_bytes_ = 0;
+  int status_ = 0;
+  http::Headers error_headers_;
+  std::string error_body_;
+  std::unique_ptr<AnswerReader> reader_;
+  absl::Duration first_content_;  // moment; meaningful when content_seen_
+  bool content_seen_ = false;
+  bool end_seen_ = false;
+  bool committed_ = false;  // content has gone to the sink
+  bool finished_ = false;
+  bool* destroyed_ = nullptr;  // set while the sink is called
+};
+
+}  // namespace signalbox::provider_adapter
+
+#endif  // SIGNALBOX_SERVICES_PROVIDER_ADAPTER_CORE_GENERATION_H_

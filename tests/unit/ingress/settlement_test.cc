@@ -1,0 +1,78 @@
+#include "services/ingress/settlement.h"
+
+#include <gtest/gtest.h>
+
+#include "tests/support/manual_executor.h"
+#include "tests/unit/ingress/fakes.h"
+
+namespace signalbox::ingress {
+namespace {
+
+class SettlementTest : public ::testing::Test {
+ protected:
+  SettlementTest() : executor_(clock_) { Make({}); }
+  void Make(const SettlementOptions& options) {
+    settlement_ = std::make_unique<Settlement>(options, store_, executor_, metrics_, Rng(3));
+  }
+  void Settle(const std::string& id) {
+    settlement_->Settle({id, "hash", NanoUsd{5}, clock_.Now(), "{}"});
+    executor_.RunUntilIdle();
+  }
+
+  FakeClock clock_;
+  testing::ManualExecutor executor_;
+  FakeGenerationStore store_;
+  IngressMetrics metrics_;
+  std::unique_ptr<Settlement> settlement_;
+};
+
+TEST_F(SettlementTest, StoresAtOnce) {
+  Settle("gen-1");
+  EXPECT_EQ(store_.stored.at("gen-1").cost.value, 5);
+  EXPECT_EQ(settlement_->pending(), 0u);
+  EXPECT_EQ(metrics_.settle_pending.load(), 0);
+}
+
+TEST_F(SettlementTest, OffersAgainUntilTheStoreIsBackAndLosesNothing) {
+  store_.away = true;
+  for (int i = 0; i < 300; ++i) Settle("gen-" + std::to_string(i));
+  EXPECT_EQ(settlement_->pending(), 300u);
+  executor_.Advance(absl::Minutes(1));
+  EXPECT_EQ(settlement_->pending(), 300u);
+  store_.away = false;
+  executor_.Advance(absl::Minutes(1));
+  EXPECT_EQ(store_.stored.size(), 300u);
+  EXPECT_EQ(settlement_->pending(), 0u);
+  EXPECT_EQ(executor_.timers(), 0u);
+}
+
+TEST_F(SettlementTest, DoesNotStormAnAbsentStore) {
+  store_.away = true;
+  for (int i = 0; i < 1'000; ++i) Settle("gen-" + std::to_string(i));
+  store_.puts = 0;
+  executor_.Advance(absl::Seconds(60));
+  EXPECT_LT(store_.puts, 64 * 120);
+}
+
+TEST_F(SettlementTest, DropsTheOldestWhenTheJournalIsFull) {
+  SettlementOptions options;
+  options.max_pending = 2;
+  Make(options);
+  store_.away = true;
+  for (const char* id : {"gen-1", "gen-2", "gen-3"}) Settle(id);
+  EXPECT_EQ(metrics_.settle_pending.load(), 2);
+  store_.away = false;
+  executor_.Advance(absl::Minutes(1));
+  EXPECT_EQ(store_.stored.count("gen-1"), 0u);
+  EXPECT_EQ(store_.stored.count("gen-3"), 1u);
+}
+
+TEST_F(SettlementTest, SurvivesAnAnswerThatComesAfterItsEnd) {
+  settlement_->Settle({"gen-1", "hash", NanoUsd{5}, clock_.Now(), "{}"});
+  settlement_.reset();
+  executor_.RunUntilIdle();
+  EXPECT_EQ(metrics_.settle_pending.load(), 0);
+}
+
+}  // namespace
+}  // namespace signalbox::ingress
