@@ -1,0 +1,8 @@
+#!/usr/bin/env bash
+# `./dev bench`: builds what is measured and runs the comparison. `./dev bench --quick` is a smoke run for CI.
+set -euo pipefail
+cd "$(dirname "$0")/../.."
+source ./dev source
+need_packages "${PACKAGES_BUILD[@]}" "${PACKAGES_RUN[@]}" "${PACKAGES_BENCH[@]}" wrk
+build signalbox ingress router-decision provider-adapter metrics-aggregator provider-fleet
+exec python3 tests/bench/bench.py --bin "$BIN" "$@"
