@@ -21,9 +21,10 @@ constexpr Range4 kNotPublic4[] = {
 };
 
 bool IsPublic4(uint32_t address) {
-  return std::none_of(std::begin(kNotPublic4), std::end(kNotPublic4), [address](const Range4& range) {
-    return (address >> (32 - range.bits)) == (range.network >> (32 - range.bits));
-  });
+  return std::none_of(
+      std::begin(kNotPublic4), std::end(kNotPublic4), [address](const Range4& range) {
+        return (address >> (32 - range.bits)) == (range.network >> (32 - range.bits));
+      });
 }
 
 uint32_t Word(const std::array<unsigned char, 16>& bytes, size_t at) {
@@ -38,15 +39,17 @@ bool IsPublic6(const std::array<unsigned char, 16>& bytes) {
     return IsPublic4(Word(bytes, 12));
   }
   if (bytes[0] == 0x20 && bytes[1] == 0x02) return IsPublic4(Word(bytes, 2));  // 6to4
-  if (Word(bytes, 0) == 0x20010DB8) return false;                             // documentation
-  if (bytes[0] == 0x20 && bytes[1] == 0x01 && bytes[2] < 2) return false;     // Teredo, ORCHID, benchmarking
+  if (Word(bytes, 0) == 0x20010DB8) return false;                              // documentation
+  if (bytes[0] == 0x20 && bytes[1] == 0x01 && bytes[2] < 2)
+    return false;                    // Teredo, ORCHID, benchmarking
   return (bytes[0] & 0xE0) == 0x20;  // 2000::/3 is all the global unicast space there is
 }
 
 }  // namespace
 
 bool IsPublicAddress(const boost::asio::ip::address& address) {
-  return address.is_v4() ? IsPublic4(address.to_v4().to_uint()) : IsPublic6(address.to_v6().to_bytes());
+  return address.is_v4() ? IsPublic4(address.to_v4().to_uint())
+                         : IsPublic6(address.to_v6().to_bytes());
 }
 
 }  // namespace signalbox::http

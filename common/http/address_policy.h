@@ -1,4 +1,5 @@
-// Which addresses a provider may live at when private ones are not allowed (ClientOptions::allow_private_addresses).
+// Which addresses a provider may live at when private ones are not allowed
+// (ClientOptions::allow_private_addresses).
 //
 // Pure. Thread-safe.
 #ifndef SIGNALBOX_COMMON_HTTP_ADDRESS_POLICY_H_
@@ -8,9 +9,9 @@
 
 namespace signalbox::http {
 
-// True for globally reachable unicast addresses. False for loopback, link-local (with the cloud metadata services),
-// private, carrier-grade NAT, documentation, multicast and reserved ranges, also when an IPv6 address only wraps such an
-// IPv4 address (mapped, NAT64, 6to4).
+// True for globally reachable unicast addresses. False for loopback, link-local (with the cloud
+// metadata services), private, carrier-grade NAT, documentation, multicast and reserved ranges,
+// also when an IPv6 address only wraps such an IPv4 address (mapped, NAT64, 6to4).
 bool IsPublicAddress(const boost::asio::ip::address& address);
 
 }  // namespace signalbox::http

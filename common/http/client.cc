@@ -22,7 +22,8 @@ class CallHandle final : public ClientCall {
 };
 
 void SetUpTls(const ClientOptions& options, boost::asio::ssl::context& context) {
-  boost::system::error_code ignored;  // an unreadable trust store fails every handshake, with its own message
+  boost::system::error_code
+      ignored;  // an unreadable trust store fails every handshake, with its own message
   context.set_verify_mode(boost::asio::ssl::verify_peer, ignored);
   SSL_CTX_set_min_proto_version(context.native_handle(), TLS1_2_VERSION);
   SSL_CTX_set_mode(context.native_handle(), SSL_MODE_RELEASE_BUFFERS);
@@ -39,13 +40,15 @@ void SetUpTls(const ClientOptions& options, boost::asio::ssl::context& context) 
 
 class Client::Impl {
  public:
-  Impl(net::EventLoop& loop, ClientOptions options) : shared_(std::make_shared<ClientShared>(loop)) {
+  Impl(net::EventLoop& loop, ClientOptions options)
+      : shared_(std::make_shared<ClientShared>(loop)) {
     SetUpTls(options, shared_->dial.tls);
     shared_->dial.resolver = std::make_shared<Resolver>(loop);
     shared_->dial.allow_private_addresses = options.allow_private_addresses;
     if (!options.proxy.empty()) {
       const auto proxy = ParseOrigin(options.proxy);
-      // A proxy that cannot be understood must not turn into direct connections: an empty host refuses every dial.
+      // A proxy that cannot be understood must not turn into direct connections: an empty host
+      // refuses every dial.
       shared_->dial.proxy = proxy.ok() && !proxy->tls ? *proxy : Origin();
     }
     shared_->pool =

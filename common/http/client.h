@@ -1,8 +1,9 @@
-// The upstream side: HTTP/1.1 over TCP or TLS with a keep-alive pool. Providers are not trusted: every size and wait is
-// bounded, redirects are never followed, nothing is decompressed, a connection with a leftover byte is never reused.
+// The upstream side: HTTP/1.1 over TCP or TLS with a keep-alive pool. Providers are not trusted:
+// every size and wait is bounded, redirects are never followed, nothing is decompressed, a
+// connection with a leftover byte is never reused.
 //
-// Thread-compatible: one Client per EventLoop, used on that loop only. All callbacks run on that loop, never inside
-// Start. A handler may cancel its call from inside a callback.
+// Thread-compatible: one Client per EventLoop, used on that loop only. All callbacks run on that
+// loop, never inside Start. A handler may cancel its call from inside a callback.
 #ifndef SIGNALBOX_COMMON_HTTP_CLIENT_H_
 #define SIGNALBOX_COMMON_HTTP_CLIENT_H_
 
@@ -21,23 +22,25 @@ namespace signalbox::http {
 // Scheme, host and port of a base URL, and the path that request paths are appended to.
 struct Origin {
   bool tls = false;
-  std::string host;         // name or address literal, lower case
+  std::string host;  // name or address literal, lower case
   uint16_t port = 0;
-  std::string base_path;    // "" or "/v1", never ends in '/'
+  std::string base_path;  // "" or "/v1", never ends in '/'
   std::string ToString() const;
 };
 
-// "https://api.example.com/v1" -> Origin. Error: other schemes, credentials, fragment, query, empty host, bad port.
+// "https://api.example.com/v1" -> Origin. Error: other schemes, credentials, fragment, query, empty
+// host, bad port.
 absl::StatusOr<Origin> ParseOrigin(absl::string_view url);
 
 struct ClientOptions {
-  std::string ca_file;                     // empty = the system's trust store
+  std::string ca_file;  // empty = the system's trust store
   size_t max_idle_per_origin = 256;
   absl::Duration idle_lifetime = absl::Seconds(55);  // below the usual 60 s of servers
   size_t max_response_header_bytes = 64 * 1024;
   size_t max_response_header_count = 100;
   size_t max_response_body_bytes = 64 * 1024 * 1024;
-  // HTTP proxy reached by CONNECT (TLS origins) or absolute-form (plain): "http://proxy:3128"; empty = none.
+  // HTTP proxy reached by CONNECT (TLS origins) or absolute-form (plain): "http://proxy:3128";
+  // empty = none.
   std::string proxy;
   // False refuses origins that resolve to loopback, link-local, private or metadata addresses.
   bool allow_private_addresses = true;
@@ -46,21 +49,27 @@ struct ClientOptions {
 struct ClientRequest {
   Origin origin;
   std::string method = "POST";
-  std::string path;                        // appended to origin.base_path; may hold a query
-  Headers headers;                         // Host, Content-Length, Connection and Accept-Encoding: identity are added
+  std::string path;  // appended to origin.base_path; may hold a query
+  Headers headers;   // Host, Content-Length, Connection and Accept-Encoding: identity are added
   std::string body;
-  absl::Duration connect_timeout = absl::Seconds(5);      // name look-up + TCP + TLS
-  absl::Duration head_timeout = absl::InfiniteDuration(); // request written to response head complete
-  absl::Duration idle_timeout = absl::InfiniteDuration(); // between two reads of body bytes
+  absl::Duration connect_timeout = absl::Seconds(5);  // name look-up + TCP + TLS
+  absl::Duration head_timeout =
+      absl::InfiniteDuration();  // request written to response head complete
+  absl::Duration idle_timeout = absl::InfiniteDuration();  // between two reads of body bytes
 };
 
 struct ClientError {
   enum class Kind {
-    kResolve, kConnect, kConnectTimeout, kTls,  // nothing reached the provider
-    kReset,          // connection lost before the response was complete (also a clean close with a short body)
-    kHeadTimeout, kIdleTimeout,
-    kProtocol,       // not HTTP/1.1, ambiguous length, bad chunk, an encoding nobody asked for
-    kTooLarge,       // header or body above the limit
+    kResolve,
+    kConnect,
+    kConnectTimeout,
+    kTls,    // nothing reached the provider
+    kReset,  // connection lost before the response was complete (also a clean close with a short
+             // body)
+    kHeadTimeout,
+    kIdleTimeout,
+    kProtocol,  // not HTTP/1.1, ambiguous length, bad chunk, an encoding nobody asked for
+    kTooLarge,  // header or body above the limit
   };
   Kind kind;
   bool received_bytes = false;  // some byte of the response had arrived
@@ -78,7 +87,8 @@ class ClientHandler {
   virtual void OnError(const ClientError& error) = 0;
 };
 
-// A running call. Destroying it cancels: no further callback, and the connection closes at once if it was in use.
+// A running call. Destroying it cancels: no further callback, and the connection closes at once if
+// it was in use.
 class ClientCall {
  public:
   virtual ~ClientCall() = default;
@@ -92,8 +102,9 @@ class Client {
   Client(net::EventLoop& loop, ClientOptions options);
   ~Client();  // REQUIRES: on the loop, no call alive
 
-  // A request sent on a reused connection that dies before any response byte is sent once more on a fresh connection
-  // (the keep-alive race); the handler does not notice. `handler` must outlive the call.
+  // A request sent on a reused connection that dies before any response byte is sent once more on a
+  // fresh connection (the keep-alive race); the handler does not notice. `handler` must outlive the
+  // call.
   std::unique_ptr<ClientCall> Start(ClientRequest request, ClientHandler* handler);
 
   struct Stats {

@@ -17,17 +17,18 @@ std::string Authority(const Origin& origin) {
 }
 
 bool IsClientsBusiness(absl::string_view name) {
-  for (const absl::string_view own : {"Host", "Content-Length", "Connection", "Accept-Encoding",
-                                      "Transfer-Encoding", "Keep-Alive", "Expect", "Upgrade", "TE"}) {
+  for (const absl::string_view own :
+       {"Host", "Content-Length", "Connection", "Accept-Encoding", "Transfer-Encoding",
+        "Keep-Alive", "Expect", "Upgrade", "TE"}) {
     if (absl::EqualsIgnoreCase(name, own)) return true;
   }
   return false;
 }
 
 bool IsSafeTarget(absl::string_view target) {
-  return !target.empty() && target[0] == '/' && std::all_of(target.begin(), target.end(), [](char c) {
-    return c > 0x20 && c < 0x7f && c != '#';
-  });
+  return !target.empty() && target[0] == '/' &&
+         std::all_of(target.begin(), target.end(),
+                     [](char c) { return c > 0x20 && c < 0x7f && c != '#'; });
 }
 
 // Null when method or path would break the request line.
@@ -38,10 +39,12 @@ std::shared_ptr<const WireRequest> MakeWireRequest(ClientRequest& request, bool 
   const std::string authority = Authority(request.origin);
   std::string& head = wire->head;
   head.reserve(512);
-  absl::StrAppend(&head, request.method, " ", absolute_form ? absl::StrCat("http://", authority) : "",
-                  target, " HTTP/1.1\r\nHost: ", authority,
+  absl::StrAppend(&head, request.method, " ",
+                  absolute_form ? absl::StrCat("http://", authority) : "", target,
+                  " HTTP/1.1\r\nHost: ", authority,
                   "\r\nConnection: keep-alive\r\nAccept-Encoding: identity\r\n");
-  const bool may_be_empty = request.method == "GET" || request.method == "HEAD" || request.method == "DELETE";
+  const bool may_be_empty =
+      request.method == "GET" || request.method == "HEAD" || request.method == "DELETE";
   if (!request.body.empty() || !may_be_empty) {
     absl::StrAppend(&head, "Content-Length: ", request.body.size(), "\r\n");
   }
@@ -65,7 +68,8 @@ std::string PoolKey(const Origin& origin) {
 
 }  // namespace
 
-CallState::CallState(std::shared_ptr<ClientShared> shared, ClientRequest request, ClientHandler* handler)
+CallState::CallState(std::shared_ptr<ClientShared> shared, ClientRequest request,
+                     ClientHandler* handler)
     : shared_(std::move(shared)),
       pool_key_(PoolKey(request.origin)),
       origin_(request.origin),
@@ -104,7 +108,8 @@ void CallState::Dial() {
         dialer_ = nullptr;
         reused_ = false;
         ++shared_->stats.connections_opened;
-        UseConnection(std::make_shared<ClientConnection>(shared_->loop, std::move(transport), pool_key_));
+        UseConnection(
+            std::make_shared<ClientConnection>(shared_->loop, std::move(transport), pool_key_));
       },
       [this](const ClientError& error) {
         const auto keep = shared_from_this();
@@ -120,12 +125,13 @@ void CallState::UseConnection(std::shared_ptr<ClientConnection> connection) {
                                          shared_->options.max_response_body_bytes},
                   head_request_ ? ResponseParser::Body::kNone : ResponseParser::Body::kExpected);
   connection_->Attach(this);
-  connection_->deadline().Set(head_timeout_);
   connection_->Send(wire_);
+  if (connection_->sending()) connection_->deadline().Set(head_timeout_);  // else OnSent has set it
   connection_->Read();
 }
 
-// ---- From the connection ------------------------------------------------------------------------------------------
+// ---- From the connection
+// ------------------------------------------------------------------------------------------
 
 void CallState::OnSent() {
   if (!received_bytes_) connection_->deadline().Set(head_timeout_);
@@ -153,7 +159,8 @@ void CallState::OnDeadline() {
   }
 }
 
-// ---- Progress -----------------------------------------------------------------------------------------------------
+// ---- Progress
+// -----------------------------------------------------------------------------------------------------
 
 void CallState::Process() {
   if (processing_) return;
@@ -171,14 +178,19 @@ bool CallState::Step() {
   const absl::string_view body = parser_->body();
   connection_->Consume(consumed);
   switch (event) {
-    case ResponseParser::Event::kNeedMore: return false;
+    case ResponseParser::Event::kNeedMore:
+      return false;
     case ResponseParser::Event::kHead:
       head_done_ = true;
       connection_->deadline().Set(idle_timeout_);
       handler_->OnHead(parser_->status(), parser_->headers());
       return true;
-    case ResponseParser::Event::kBody: handler_->OnBody(body); return true;
-    case ResponseParser::Event::kDone: Complete(); return false;
+    case ResponseParser::Event::kBody:
+      handler_->OnBody(body);
+      return true;
+    case ResponseParser::Event::kDone:
+      Complete();
+      return false;
     case ResponseParser::Event::kProtocolError:
       Fail(ClientError::Kind::kProtocol, std::string(parser_->reason()));
       return false;
@@ -193,8 +205,8 @@ bool CallState::Step() {
 void CallState::Complete() {
   const auto connection = std::exchange(connection_, nullptr);
   connection->Attach(nullptr);
-  const bool reusable = connection->is_open() && parser_->keep_alive() && connection->input().empty() &&
-                        !connection->sending();
+  const bool reusable = connection->is_open() && parser_->keep_alive() &&
+                        connection->input().empty() && !connection->sending();
   if (reusable) {
     shared_->pool->Put(connection);
   } else {
@@ -203,8 +215,8 @@ void CallState::Complete() {
   Release()->OnEnd();
 }
 
-// The keep-alive race: a server may close an idle connection at the very moment it is used again. Nothing of an answer
-// has been seen, so the request goes out once more, on a fresh connection.
+// The keep-alive race: a server may close an idle connection at the very moment it is used again.
+// Nothing of an answer has been seen, so the request goes out once more, on a fresh connection.
 void CallState::Lost() {
   if (reused_ && !retried_ && !received_bytes_) {
     retried_ = true;
@@ -213,7 +225,8 @@ void CallState::Lost() {
     connection_ = nullptr;
     return Dial();
   }
-  Fail(ClientError::Kind::kReset, "the provider closed the connection before its answer was complete");
+  Fail(ClientError::Kind::kReset,
+       "the provider closed the connection before its answer was complete");
 }
 
 void CallState::Fail(ClientError::Kind kind, std::string message) {
@@ -243,7 +256,8 @@ void CallState::Cancel() {
   if (!processing_) connection_ = nullptr;
 }
 
-// ---- Back-pressure ------------------------------------------------------------------------------------------------
+// ---- Back-pressure
+// ------------------------------------------------------------------------------------------------
 
 void CallState::Pause() {
   paused_ = true;

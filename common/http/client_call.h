@@ -1,5 +1,5 @@
-// One call of the client: finds or opens a connection, sends the request, feeds the handler and hands the connection back.
-// Private to the client; see client.h for the contract.
+// One call of the client: finds or opens a connection, sends the request, feeds the handler and
+// hands the connection back. Private to the client; see client.h for the contract.
 //
 // Lives on one loop. Owned by the handle the caller holds, and by pending look-ups.
 #ifndef SIGNALBOX_COMMON_HTTP_CLIENT_CALL_H_
@@ -18,7 +18,9 @@ namespace signalbox::http {
 
 // What all calls of a client share.
 struct ClientShared {
-  explicit ClientShared(net::EventLoop& l) : loop(l), dial{boost::asio::ssl::context(boost::asio::ssl::context::tls_client), nullptr, {}, true} {}
+  explicit ClientShared(net::EventLoop& l)
+      : loop(l),
+        dial{boost::asio::ssl::context(boost::asio::ssl::context::tls_client), nullptr, {}, true} {}
   net::EventLoop& loop;
   ClientOptions options;
   DialContext dial;
@@ -26,7 +28,8 @@ struct ClientShared {
   Client::Stats stats{};
 };
 
-class CallState final : public std::enable_shared_from_this<CallState>, private ClientConnection::User {
+class CallState final : public std::enable_shared_from_this<CallState>,
+                        private ClientConnection::User {
  public:
   CallState(std::shared_ptr<ClientShared> shared, ClientRequest request, ClientHandler* handler);
   ~CallState() override;

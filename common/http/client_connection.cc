@@ -14,7 +14,8 @@ using boost::system::error_code;
 
 constexpr size_t kReadBuffer = 16 * 1024;  // one TLS record
 
-// What is left of head and body after `sent` bytes. TLS takes the first buffer only, in a record of its own.
+// What is left of head and body after `sent` bytes. TLS takes the first buffer only, in a record of
+// its own.
 std::array<asio::const_buffer, 2> Remaining(const WireRequest& request, size_t sent) {
   const size_t head_sent = std::min(sent, request.head.size());
   const size_t body_sent = sent - head_sent;
@@ -31,7 +32,8 @@ ClientConnection::ClientConnection(net::EventLoop& loop, std::unique_ptr<Transpo
       deadline_(loop, [this] { OnDeadline(); }),
       buffer_(kReadBuffer) {}
 
-// ---- Sending ------------------------------------------------------------------------------------------------------
+// ---- Sending
+// ------------------------------------------------------------------------------------------------------
 
 void ClientConnection::Send(std::shared_ptr<const WireRequest> request) {
   sending_ = true;
@@ -41,7 +43,8 @@ void ClientConnection::Send(std::shared_ptr<const WireRequest> request) {
   SendRest(std::move(request), sent);
 }
 
-// One system call straight from the caller's stack; what the kernel does not take is sent asynchronously.
+// One system call straight from the caller's stack; what the kernel does not take is sent
+// asynchronously.
 size_t ClientConnection::TrySendNow(const WireRequest& request, bool* broken) {
   error_code error;
   const size_t sent = transport_->socket().write_some(Remaining(request, 0), error);
@@ -52,7 +55,8 @@ size_t ClientConnection::TrySendNow(const WireRequest& request, bool* broken) {
 void ClientConnection::SendRest(std::shared_ptr<const WireRequest> request, size_t sent) {
   if (sent == request->head.size() + request->body.size()) return OnSendDone();
   const auto buffers = Remaining(*request, sent);
-  const auto handler = [self = shared_from_this(), request, sent](const error_code& error, size_t bytes) {
+  const auto handler = [self = shared_from_this(), request, sent](const error_code& error,
+                                                                  size_t bytes) {
     if (!self->open_) return;
     if (error) return self->OnSendFailed();
     self->SendRest(request, sent + bytes);
@@ -65,19 +69,22 @@ void ClientConnection::OnSendDone() {
   if (user_ != nullptr) user_->OnSent();
 }
 
-// A server may refuse a long request before it has read it all, and close. Its answer is worth more than our broken pipe:
-// the read side tells, by an answer or by its own end. The connection counts as sending for ever and is not reused.
+// A server may refuse a long request before it has read it all, and close. Its answer is worth more
+// than our broken pipe: the read side tells, by an answer or by its own end. The connection counts
+// as sending for ever and is not reused.
 void ClientConnection::OnSendFailed() { Read(); }
 
-// ---- Reading ------------------------------------------------------------------------------------------------------
+// ---- Reading
+// ------------------------------------------------------------------------------------------------------
 
 void ClientConnection::Read() {
   if (reading_ || !open_) return;
   MakeRoom();
   reading_ = true;
-  transport_->AsyncReadSome(
-      asio::buffer(buffer_.data() + end_, buffer_.size() - end_),
-      [self = shared_from_this()](const error_code& error, size_t bytes) { self->OnRead(error, bytes); });
+  transport_->AsyncReadSome(asio::buffer(buffer_.data() + end_, buffer_.size() - end_),
+                            [self = shared_from_this()](const error_code& error, size_t bytes) {
+                              self->OnRead(error, bytes);
+                            });
 }
 
 // What the parser leaves unconsumed is bounded by its own limits, and so is this growth.
@@ -120,7 +127,8 @@ void ClientConnection::OnDeadline() {
   if (user_ != nullptr) user_->OnDeadline();
 }
 
-// ---- Resting ------------------------------------------------------------------------------------------------------
+// ---- Resting
+// ------------------------------------------------------------------------------------------------------
 
 void ClientConnection::Rest(absl::Duration lifetime, std::function<void()> ended) {
   user_ = nullptr;
@@ -169,8 +177,9 @@ void ConnectionPool::Remove(ClientConnection* connection) {
   const auto found = by_origin_.find(connection->pool_key());
   if (found == by_origin_.end()) return;
   auto& idle = found->second;
-  const auto position = std::find_if(idle.begin(), idle.end(),
-                                     [connection](const auto& item) { return item.get() == connection; });
+  const auto position = std::find_if(idle.begin(), idle.end(), [connection](const auto& item) {
+    return item.get() == connection;
+  });
   if (position == idle.end()) return;
   idle.erase(position);
   --idle_;

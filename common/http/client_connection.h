@@ -1,5 +1,5 @@
-// One established connection to an origin: carries one call at a time, rests in the pool between calls and notices there
-// when the server closes it. Private to the client.
+// One established connection to an origin: carries one call at a time, rests in the pool between
+// calls and notices there when the server closes it. Private to the client.
 //
 // Lives on one loop. Owned by its call or by the pool, and by the operations pending on its socket.
 #ifndef SIGNALBOX_COMMON_HTTP_CLIENT_CONNECTION_H_
@@ -25,18 +25,19 @@ struct WireRequest {
 
 class ClientConnection : public std::enable_shared_from_this<ClientConnection> {
  public:
-  // The call that uses the connection. It is called from the loop, never from inside a method of the connection, but for
-  // OnSent, which Send may call.
+  // The call that uses the connection. It is called from the loop, never from inside a method of
+  // the connection, but for OnSent, which Send may call.
   class User {
    public:
     virtual ~User() = default;
     virtual void OnSent() = 0;
-    virtual void OnInput() = 0;                 // input() has grown
-    virtual void OnBroken(bool orderly) = 0;    // closed by the server, or lost; no more input
+    virtual void OnInput() = 0;               // input() has grown
+    virtual void OnBroken(bool orderly) = 0;  // closed by the server, or lost; no more input
     virtual void OnDeadline() = 0;
   };
 
-  ClientConnection(net::EventLoop& loop, std::unique_ptr<Transport> transport, std::string pool_key);
+  ClientConnection(net::EventLoop& loop, std::unique_ptr<Transport> transport,
+                   std::string pool_key);
 
   void Attach(User* user) { user_ = user; }
   void Send(std::shared_ptr<const WireRequest> request);
@@ -80,7 +81,8 @@ class ClientConnection : public std::enable_shared_from_this<ClientConnection> {
   bool open_ = true;
 };
 
-// Idle connections by origin, the one used last first: those at the back of the queue can age and go.
+// Idle connections by origin, the one used last first: those at the back of the queue can age and
+// go.
 class ConnectionPool : public std::enable_shared_from_this<ConnectionPool> {
  public:
   ConnectionPool(size_t max_idle_per_origin, absl::Duration idle_lifetime)

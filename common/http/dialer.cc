@@ -55,7 +55,8 @@ void Dialer::Cancel() {
 
 void Dialer::OnAddresses(const absl::StatusOr<Resolver::Addresses>& answer) {
   if (done()) return;
-  if (!answer.ok()) return Fail(ClientError::Kind::kResolve, std::string(answer.status().message()));
+  if (!answer.ok())
+    return Fail(ClientError::Kind::kResolve, std::string(answer.status().message()));
   addresses_ = *answer;
   // Through a proxy the provider's name is resolved by the proxy, whose address the operator chose.
   if (!context_.allow_private_addresses && !context_.proxy) {
@@ -103,18 +104,22 @@ void Dialer::OpenTunnel() {
   const bool v6 = absl::StrContains(origin_.host, ':');
   const std::string authority =
       absl::StrCat(v6 ? "[" : "", origin_.host, v6 ? "]" : "", ":", origin_.port);
-  tunnel_request_ = absl::StrCat("CONNECT ", authority, " HTTP/1.1\r\nHost: ", authority, "\r\n\r\n");
+  tunnel_request_ =
+      absl::StrCat("CONNECT ", authority, " HTTP/1.1\r\nHost: ", authority, "\r\n\r\n");
   asio::async_write(transport_->socket(), asio::buffer(tunnel_request_),
                     [self = shared_from_this()](const error_code& error, size_t) {
                       if (self->done()) return;
-                      if (error) return self->Fail(ClientError::Kind::kConnect, "the proxy closed the connection");
+                      if (error)
+                        return self->Fail(ClientError::Kind::kConnect,
+                                          "the proxy closed the connection");
                       self->ReadTunnelAnswer();
                     });
 }
 
 void Dialer::ReadTunnelAnswer() {
   const size_t old_size = tunnel_input_.size();
-  if (old_size >= kMaxTunnelAnswer) return Fail(ClientError::Kind::kConnect, "the proxy's answer is too large");
+  if (old_size >= kMaxTunnelAnswer)
+    return Fail(ClientError::Kind::kConnect, "the proxy's answer is too large");
   tunnel_input_.resize(kMaxTunnelAnswer);
   transport_->socket().async_read_some(
       asio::buffer(tunnel_input_.data() + old_size, kMaxTunnelAnswer - old_size),
@@ -130,9 +135,12 @@ void Dialer::OnTunnelBytes(const error_code& error, size_t) {
   ResponseParser parser({kMaxTunnelAnswer, 100, 0}, ResponseParser::Body::kNone);
   size_t consumed = 0;
   switch (parser.Next(tunnel_input_, &consumed)) {
-    case ResponseParser::Event::kNeedMore: return ReadTunnelAnswer();
-    case ResponseParser::Event::kHead: break;
-    default: return Fail(ClientError::Kind::kConnect, "the proxy's answer is malformed");
+    case ResponseParser::Event::kNeedMore:
+      return ReadTunnelAnswer();
+    case ResponseParser::Event::kHead:
+      break;
+    default:
+      return Fail(ClientError::Kind::kConnect, "the proxy's answer is malformed");
   }
   if (parser.status() / 100 != 2) {
     return Fail(ClientError::Kind::kConnect, absl::StrCat("the proxy answered ", parser.status()));
@@ -153,9 +161,9 @@ void Dialer::Handshake() {
   error_code error;
   tls.set_verify_callback(asio::ssl::host_name_verification(origin_.host), error);
   if (error) return Fail(ClientError::Kind::kTls, error.message());
-  tls.async_handshake(asio::ssl::stream_base::client, [self = shared_from_this()](const error_code& result) {
-    self->OnHandshake(result);
-  });
+  tls.async_handshake(
+      asio::ssl::stream_base::client,
+      [self = shared_from_this()](const error_code& result) { self->OnHandshake(result); });
 }
 
 void Dialer::OnHandshake(const error_code& error) {
@@ -163,8 +171,9 @@ void Dialer::OnHandshake(const error_code& error) {
   if (!error) return Succeed();
   const long verdict = SSL_get_verify_result(transport_->tls().native_handle());
   Fail(ClientError::Kind::kTls,
-       absl::StrCat("TLS with ", origin_.host, " failed: ",
-                    verdict == X509_V_OK ? error.message() : X509_verify_cert_error_string(verdict)));
+       absl::StrCat(
+           "TLS with ", origin_.host, " failed: ",
+           verdict == X509_V_OK ? error.message() : X509_verify_cert_error_string(verdict)));
 }
 
 void Dialer::OnDeadline() {
@@ -175,7 +184,8 @@ void Dialer::OnDeadline() {
     transport_->Close(/*reset=*/false);
     return ConnectNext();
   }
-  Fail(ClientError::Kind::kConnectTimeout, absl::StrCat("no connection to ", origin_.host, " in time"));
+  Fail(ClientError::Kind::kConnectTimeout,
+       absl::StrCat("no connection to ", origin_.host, " in time"));
 }
 
 void Dialer::Succeed() {

@@ -1,5 +1,5 @@
-// Opens one connection: name look-up, address policy, TCP (each address in turn), CONNECT through a proxy, TLS; all
-// within one deadline. Private to the client.
+// Opens one connection: name look-up, address policy, TCP (each address in turn), CONNECT through a
+// proxy, TLS; all within one deadline. Private to the client.
 //
 // Lives on one loop.
 #ifndef SIGNALBOX_COMMON_HTTP_DIALER_H_
@@ -60,7 +60,7 @@ class Dialer : public std::enable_shared_from_this<Dialer> {
   int64_t give_up_ns_ = 0;
   std::unique_ptr<Transport> transport_;
   Resolver::Addresses addresses_;
-  size_t attempt_ = 0;         // index of the address being tried, plus one
+  size_t attempt_ = 0;  // index of the address being tried, plus one
   std::string last_error_;
   std::string tunnel_request_;
   std::string tunnel_input_;

@@ -29,7 +29,8 @@ HeadScanner::Result HeadScanner::Scan(absl::string_view bytes) {
 HeadScanner::Result HeadScanner::Line(absl::string_view line) {
   const bool first = lines_++ == 0 && section_ == Section::kHead;
   if (line.empty()) return first ? Result::kEmptyFirstLine : Result::kComplete;
-  if (first) return line.size() > limits_.first_line ? Result::kFirstLineTooLong : Result::kIncomplete;
+  if (first)
+    return line.size() > limits_.first_line ? Result::kFirstLineTooLong : Result::kIncomplete;
   if (line[0] == ' ' || line[0] == '\t') return Result::kFolded;
   const size_t fields = section_ == Section::kHead ? lines_ - 1 : lines_;
   return fields > limits_.fields ? Result::kTooManyFields : Result::kIncomplete;

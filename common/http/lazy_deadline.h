@@ -1,5 +1,6 @@
-// The one deadline of a connection. Moving it later, or clearing it, is a plain store: the timer of the loop stays where
-// it is and looks again when it fires. A busy connection therefore arms one timer per idle period, not one per request.
+// The one deadline of a connection. Moving it later, or clearing it, is a plain store: the timer of
+// the loop stays where it is and looks again when it fires. A busy connection therefore arms one
+// timer per idle period, not one per request.
 //
 // Lives and dies on the loop's thread.
 #ifndef SIGNALBOX_COMMON_HTTP_LAZY_DEADLINE_H_

@@ -1,5 +1,5 @@
-// HTTP messages as plain values, shared by server and client. No Beast type appears in any public header of this room:
-// a translation unit that includes Beast costs seconds to compile.
+// HTTP messages as plain values, shared by server and client. No Beast type appears in any public
+// header of this room: a translation unit that includes Beast costs seconds to compile.
 #ifndef SIGNALBOX_COMMON_HTTP_MESSAGE_H_
 #define SIGNALBOX_COMMON_HTTP_MESSAGE_H_
 
@@ -45,17 +45,17 @@ class Headers {
 };
 
 struct Request {
-  std::string method;   // "GET", "POST", …
-  std::string path;     // decoded up to nothing: as sent, without the query
-  std::string query;    // after '?', as sent
+  std::string method;  // "GET", "POST", …
+  std::string path;    // decoded up to nothing: as sent, without the query
+  std::string query;   // after '?', as sent
   Headers headers;
   std::string body;
-  std::string peer;     // client address without port
+  std::string peer;  // client address without port
 };
 
 struct Response {
   int status = 200;
-  Headers headers;      // Content-Length, Date and Connection are the server's business
+  Headers headers;  // Content-Length, Date and Connection are the server's business
   std::string body;
 };
 

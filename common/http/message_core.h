@@ -1,9 +1,10 @@
-// Beast's HTTP/1 parser, told to hand the pieces of a message straight into our own types. Private to this room; the only
-// header that includes Beast.
+// Beast's HTTP/1 parser, told to hand the pieces of a message straight into our own types. Private
+// to this room; the only header that includes Beast.
 //
-// Beast does the grammar of the start line and the fields, the body length and the chunks. HeadScanner and
-// CheckChunkLine look at the raw bytes first, and the counts kept here let request and response parser refuse what is
-// well-formed but ambiguous (duplicate Content-Length, Transfer-Encoding lists, framing fields in trailers).
+// Beast does the grammar of the start line and the fields, the body length and the chunks.
+// HeadScanner and CheckChunkLine look at the raw bytes first, and the counts kept here let request
+// and response parser refuse what is well-formed but ambiguous (duplicate Content-Length,
+// Transfer-Encoding lists, framing fields in trailers).
 #ifndef SIGNALBOX_COMMON_HTTP_MESSAGE_CORE_H_
 #define SIGNALBOX_COMMON_HTTP_MESSAGE_CORE_H_
 
@@ -26,7 +27,8 @@ class MessageCore final : public boost::beast::http::basic_parser<kIsRequest> {
 
   MessageCore(size_t max_head_bytes, uint64_t max_body_bytes)
       : trailer_(HeadScanner::Section::kTrailer, {kMaxTrailerBytes, kMaxTrailerFields, 0}) {
-    // Without this a body piece that ends a chunk and the next chunk line would come in one call, unchecked.
+    // Without this a body piece that ends a chunk and the next chunk line would come in one call,
+    // unchecked.
     this->eager(false);
     this->header_limit(static_cast<uint32_t>(max_head_bytes + 1));
     this->body_limit(max_body_bytes);
@@ -40,7 +42,8 @@ class MessageCore final : public boost::beast::http::basic_parser<kIsRequest> {
     return error;
   }
 
-  // One step through the bytes after the head. kPiece: `piece` views the next bytes of the body inside `input`.
+  // One step through the bytes after the head. kPiece: `piece` views the next bytes of the body
+  // inside `input`.
   Step NextBody(absl::string_view input, size_t* consumed);
   bool body_limit_hit() const { return body_limit_hit_; }
 
@@ -65,8 +68,8 @@ class MessageCore final : public boost::beast::http::basic_parser<kIsRequest> {
   void CheckTrailerField(Field name, ErrorCode& error);
   void Count(Field name, View value, ErrorCode& error);
 
-  void on_request_impl(boost::beast::http::verb, View method_text, View target_text, int http_version,
-                       ErrorCode&) override {
+  void on_request_impl(boost::beast::http::verb, View method_text, View target_text,
+                       int http_version, ErrorCode&) override {
     method.assign(method_text.data(), method_text.size());
     target.assign(target_text.data(), target_text.size());
     version = http_version;
@@ -132,19 +135,26 @@ template <bool kIsRequest>
 auto MessageCore<kIsRequest>::CheckChunkStart(absl::string_view input) -> Step {
   size_t length = 0;
   switch (CheckChunkLine(input, after_data_, &length)) {
-    case ChunkLine::kIncomplete: return Step::kNeedMore;
-    case ChunkLine::kBad: return Step::kError;
-    case ChunkLine::kComplete: break;
+    case ChunkLine::kIncomplete:
+      return Step::kNeedMore;
+    case ChunkLine::kBad:
+      return Step::kError;
+    case ChunkLine::kComplete:
+      break;
   }
   const absl::string_view digits = input.substr(after_data_ ? 2 : 0);
   const size_t nonzero = digits.find_first_not_of('0');
   if (digits[nonzero] != '\r' && digits[nonzero] != ';') return Step::kPiece;
   switch (trailer_.Scan(input.substr(length))) {
-    case HeadScanner::Result::kComplete: return Step::kPiece;
-    case HeadScanner::Result::kIncomplete: return Step::kNeedMore;
+    case HeadScanner::Result::kComplete:
+      return Step::kPiece;
+    case HeadScanner::Result::kIncomplete:
+      return Step::kNeedMore;
     case HeadScanner::Result::kTooLarge:
-    case HeadScanner::Result::kTooManyFields: return Step::kTrailerTooLarge;
-    default: return Step::kError;
+    case HeadScanner::Result::kTooManyFields:
+      return Step::kTrailerTooLarge;
+    default:
+      return Step::kError;
   }
 }
 
@@ -163,8 +173,11 @@ void MessageCore<kIsRequest>::CheckTrailerField(Field name, ErrorCode& error) {
     case Field::te:
     case Field::trailer:
     case Field::content_encoding:
-    case Field::content_type: error = boost::beast::http::error::bad_field; return;
-    default: return;
+    case Field::content_type:
+      error = boost::beast::http::error::bad_field;
+      return;
+    default:
+      return;
   }
 }
 

@@ -27,8 +27,8 @@ bool IsDottedQuad(absl::string_view host) {
   return parts == 4;
 }
 
-// A name whose last label is a number is an address in disguise (2130706433, 0x7f.1, 127.1): only the plain form is
-// taken, so that what is checked is what is dialled.
+// A name whose last label is a number is an address in disguise (2130706433, 0x7f.1, 127.1): only
+// the plain form is taken, so that what is checked is what is dialled.
 bool IsHostName(absl::string_view host) {
   if (host.empty() || host.size() > 253 || host[0] == '.' || host[0] == '-') return false;
   const bool plain = std::all_of(host.begin(), host.end(), [](char c) {
@@ -72,7 +72,8 @@ absl::Status ParseAuthority(absl::string_view authority, Origin* origin) {
     if (!IsHostName(authority)) return Invalid("empty or malformed host");
   }
   uint32_t number = origin->tls ? 443 : 80;
-  if (has_port && (!IsDigits(port) || !absl::SimpleAtoi(port, &number) || number < 1 || number > 65535)) {
+  if (has_port &&
+      (!IsDigits(port) || !absl::SimpleAtoi(port, &number) || number < 1 || number > 65535)) {
     return Invalid("the port is not a number from 1 to 65535");
   }
   origin->host = absl::AsciiStrToLower(authority);
@@ -99,7 +100,8 @@ absl::StatusOr<Origin> ParseOrigin(absl::string_view url) {
     return Invalid("it must start with https:// or http://");
   }
   const auto acceptable = [](char c) { return c > 0x20 && c < 0x7f && c != '\\'; };
-  if (!std::all_of(url.begin(), url.end(), acceptable)) return Invalid("blank, control character or backslash");
+  if (!std::all_of(url.begin(), url.end(), acceptable))
+    return Invalid("blank, control character or backslash");
   if (absl::StrContains(url, '#')) return Invalid("a fragment is not allowed");
   if (absl::StrContains(url, '?')) return Invalid("a query is not allowed");
   const size_t slash = std::min(url.find('/'), url.size());

@@ -19,18 +19,21 @@ constexpr size_t kFirstLineRest = 64;
 
 bool IsToken(absl::string_view text) {
   return !text.empty() && std::all_of(text.begin(), text.end(), [](char c) {
-    return absl::ascii_isalnum(c) || absl::string_view("!#$%&'*+-.^_`|~").find(c) != absl::string_view::npos;
+    return absl::ascii_isalnum(c) ||
+           absl::string_view("!#$%&'*+-.^_`|~").find(c) != absl::string_view::npos;
   });
 }
 
-// "host", "host:port", "[v6]", "[v6]:port"; nothing that another parser could read as user data or a path.
+// "host", "host:port", "[v6]", "[v6]:port"; nothing that another parser could read as user data or
+// a path.
 bool IsAuthority(absl::string_view text) {
   if (text.empty()) return false;
   if (text[0] == '[') {
     const size_t close = text.find(']');
     if (close == absl::string_view::npos || close == 1) return false;
     const absl::string_view address = text.substr(1, close - 1);
-    if (address.find_first_not_of("0123456789abcdefABCDEF:.") != absl::string_view::npos) return false;
+    if (address.find_first_not_of("0123456789abcdefABCDEF:.") != absl::string_view::npos)
+      return false;
     text.remove_prefix(close + 1);
     if (!text.empty() && text[0] != ':') return false;
   } else {
@@ -46,7 +49,8 @@ bool IsAuthority(absl::string_view text) {
   return text.size() <= 5 && std::all_of(text.begin(), text.end(), absl::ascii_isdigit);
 }
 
-// The target becomes path and query of `request`. An absolute target must name the host the Host field names.
+// The target becomes path and query of `request`. An absolute target must name the host the Host
+// field names.
 bool SplitTarget(absl::string_view target, absl::string_view host, Request* request) {
   const auto acceptable = [](char c) { return c > 0x20 && c < 0x7f && c != '#'; };
   if (!std::all_of(target.begin(), target.end(), acceptable)) return false;
@@ -54,10 +58,12 @@ bool SplitTarget(absl::string_view target, absl::string_view host, Request* requ
     const size_t scheme_end = target.find("://");
     if (scheme_end == absl::string_view::npos) return false;
     const absl::string_view scheme = target.substr(0, scheme_end);
-    if (!absl::EqualsIgnoreCase(scheme, "http") && !absl::EqualsIgnoreCase(scheme, "https")) return false;
+    if (!absl::EqualsIgnoreCase(scheme, "http") && !absl::EqualsIgnoreCase(scheme, "https"))
+      return false;
     target.remove_prefix(scheme_end + 3);
     const absl::string_view authority = target.substr(0, target.find_first_of("/?"));
-    if (!IsAuthority(authority) || !(host.empty() || absl::EqualsIgnoreCase(authority, host))) return false;
+    if (!IsAuthority(authority) || !(host.empty() || absl::EqualsIgnoreCase(authority, host)))
+      return false;
     target.remove_prefix(authority.size());
   } else if (target == "*" && request->method != "OPTIONS") {
     return false;
@@ -74,8 +80,9 @@ bool LooksLikeOtherVersion(absl::string_view head) {
   const size_t last_blank = line.rfind(' ');
   if (last_blank == absl::string_view::npos) return false;
   const absl::string_view version = line.substr(last_blank + 1);
-  return version.size() == 8 && absl::StartsWith(version, "HTTP/") && absl::ascii_isdigit(version[5]) &&
-         version[6] == '.' && absl::ascii_isdigit(version[7]) && version != "HTTP/1.1" && version != "HTTP/1.0";
+  return version.size() == 8 && absl::StartsWith(version, "HTTP/") &&
+         absl::ascii_isdigit(version[5]) && version[6] == '.' && absl::ascii_isdigit(version[7]) &&
+         version != "HTTP/1.1" && version != "HTTP/1.0";
 }
 
 }  // namespace
@@ -135,14 +142,22 @@ class RequestParser::Core {
       input.remove_prefix(2);
     }
     switch (scanner_.Scan(input)) {
-      case HeadScanner::Result::kIncomplete: return Event::kNeedMore;
-      case HeadScanner::Result::kComplete: break;
-      case HeadScanner::Result::kBareLineFeed: return Fail(400, "line does not end in CRLF");
-      case HeadScanner::Result::kFolded: return Fail(400, "folded header field");
-      case HeadScanner::Result::kEmptyFirstLine: return Fail(400, "empty request line");
-      case HeadScanner::Result::kTooLarge: return Fail(431, "header section too large");
-      case HeadScanner::Result::kTooManyFields: return Fail(431, "too many header fields");
-      case HeadScanner::Result::kFirstLineTooLong: return Fail(414, "request target too long");
+      case HeadScanner::Result::kIncomplete:
+        return Event::kNeedMore;
+      case HeadScanner::Result::kComplete:
+        break;
+      case HeadScanner::Result::kBareLineFeed:
+        return Fail(400, "line does not end in CRLF");
+      case HeadScanner::Result::kFolded:
+        return Fail(400, "folded header field");
+      case HeadScanner::Result::kEmptyFirstLine:
+        return Fail(400, "empty request line");
+      case HeadScanner::Result::kTooLarge:
+        return Fail(431, "header section too large");
+      case HeadScanner::Result::kTooManyFields:
+        return Fail(431, "too many header fields");
+      case HeadScanner::Result::kFirstLineTooLong:
+        return Fail(414, "request target too long");
     }
     *consumed += scanner_.size();
     return ParseHead(input.substr(0, scanner_.size()));
@@ -173,7 +188,8 @@ class RequestParser::Core {
     if (message_->content_lengths > 1) return Fail(400, "malformed or repeated Content-Length");
     if (message_->transfer_encodings > 0) {
       const absl::string_view coding = message_->headers.Get("Transfer-Encoding");
-      if (message_->transfer_encodings > 1 || message_->content_lengths > 0 || message_->version < 11) {
+      if (message_->transfer_encodings > 1 || message_->content_lengths > 0 ||
+          message_->version < 11) {
         return Fail(400, "ambiguous Transfer-Encoding");
       }
       if (!absl::EqualsIgnoreCase(coding, "chunked")) {
@@ -192,10 +208,12 @@ class RequestParser::Core {
     if (message_->method == "CONNECT") return Fail(501, "CONNECT is not supported");
     if (message_->target.size() > limits_.target_bytes) return Fail(414, "request target too long");
     request_.method = std::move(message_->method);
-    if (!SplitTarget(message_->target, host, &request_)) return Fail(400, "malformed request target");
+    if (!SplitTarget(message_->target, host, &request_))
+      return Fail(400, "malformed request target");
     const absl::string_view expect = message_->headers.Get("Expect");
     if (!expect.empty() && message_->version >= 11) {
-      if (!absl::EqualsIgnoreCase(expect, "100-continue")) return Fail(417, "expectation not supported");
+      if (!absl::EqualsIgnoreCase(expect, "100-continue"))
+        return Fail(417, "expectation not supported");
       expects_continue_ = HasBody();
     }
     return AcceptHead();
@@ -221,9 +239,12 @@ class RequestParser::Core {
           request_.body.append(message_->piece.data(), message_->piece.size());
           body_bytes_ += message_->piece.size();
           break;
-        case MessageCore<true>::Step::kNeedMore: return Event::kNeedMore;
-        case MessageCore<true>::Step::kDone: return Event::kDone;
-        case MessageCore<true>::Step::kTrailerTooLarge: return Fail(431, "trailer section too large");
+        case MessageCore<true>::Step::kNeedMore:
+          return Event::kNeedMore;
+        case MessageCore<true>::Step::kDone:
+          return Event::kDone;
+        case MessageCore<true>::Step::kTrailerTooLarge:
+          return Fail(431, "trailer section too large");
         case MessageCore<true>::Step::kError:
           return message_->body_limit_hit() ? Fail(413, "request body too large")
                                             : Fail(400, "malformed chunk");

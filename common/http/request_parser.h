@@ -1,5 +1,5 @@
-// Bytes to Request, without I/O. Strict: whatever leaves room for two opinions about where a request ends, or which host
-// it is for, is an error with the status to answer.
+// Bytes to Request, without I/O. Strict: whatever leaves room for two opinions about where a
+// request ends, or which host it is for, is an error with the status to answer.
 //
 // Thread-compatible. Reused for all requests of a connection.
 #ifndef SIGNALBOX_COMMON_HTTP_REQUEST_PARSER_H_
@@ -31,7 +31,8 @@ class RequestParser {
   explicit RequestParser(const Limits& limits);
   ~RequestParser();
 
-  // Works through `input`; the first `*consumed` bytes are not to be presented again, all others are.
+  // Works through `input`; the first `*consumed` bytes are not to be presented again, all others
+  // are.
   Event Next(absl::string_view input, size_t* consumed);
 
   // After kHead.

@@ -13,10 +13,12 @@ using boost::asio::ip::tcp;
 using boost::system::error_code;
 
 constexpr int64_t kFreshNanos = 30'000'000'000;
-constexpr absl::Duration kStaleAfter = absl::Milliseconds(300);  // a slower refresh is not waited for
+constexpr absl::Duration kStaleAfter =
+    absl::Milliseconds(300);  // a slower refresh is not waited for
 constexpr size_t kMaxHosts = 1024;
 
-void CallAll(std::vector<Resolver::Callback> waiting, const absl::StatusOr<Resolver::Addresses>& answer) {
+void CallAll(std::vector<Resolver::Callback> waiting,
+             const absl::StatusOr<Resolver::Addresses>& answer) {
   for (const Resolver::Callback& callback : waiting) callback(answer);
 }
 
@@ -42,11 +44,11 @@ void Resolver::Resolve(const std::string& host, Callback callback) {
 void Resolver::Ask(const std::string& host, Entry& entry) {
   entry.asking = true;
   if (entries_.size() > kMaxHosts) Evict();
-  resolver_.async_resolve(
-      host, "0", tcp::resolver::numeric_service,
-      [self = shared_from_this(), host](const error_code& error, const tcp::resolver::results_type& results) {
-        self->OnAnswer(host, error, results);
-      });
+  resolver_.async_resolve(host, "0", tcp::resolver::numeric_service,
+                          [self = shared_from_this(), host](
+                              const error_code& error, const tcp::resolver::results_type& results) {
+                            self->OnAnswer(host, error, results);
+                          });
   if (entry.addresses.empty()) return;
   loop_.RunAfter(kStaleAfter, [weak = weak_from_this(), host] {
     if (const auto self = weak.lock()) self->OnSlowRefresh(host);

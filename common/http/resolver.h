@@ -1,6 +1,6 @@
-// Names to addresses, without blocking the loop (Asio asks the system's resolver on a background thread). Answers are
-// kept for a short time; when a refresh fails or takes long the old answer is served, because a provider that was there a
-// minute ago usually still is.
+// Names to addresses, without blocking the loop (Asio asks the system's resolver on a background
+// thread). Answers are kept for a short time; when a refresh fails or takes long the old answer is
+// served, because a provider that was there a minute ago usually still is.
 //
 // Lives on one loop.
 #ifndef SIGNALBOX_COMMON_HTTP_RESOLVER_H_

@@ -1,4 +1,5 @@
-// Writes response heads and chunks into a string: one buffer, one system call, no field container in between.
+// Writes response heads and chunks into a string: one buffer, one system call, no field container
+// in between.
 //
 // Pure but for the Date field. Thread-safe.
 #ifndef SIGNALBOX_COMMON_HTTP_RESPONSE_HEAD_H_
@@ -18,8 +19,9 @@ enum class ConnectionField { kNone, kClose, kKeepAlive };
 // 204 and 304 never carry a body, whatever the handler says.
 bool StatusHasBody(int status);
 
-// Status line, Date, framing, `headers`, empty line. Fields of `headers` that are the server's business, and those that
-// would break the message apart (a CR, LF or NUL, a name that is no token), are left out. `length` is for kLength.
+// Status line, Date, framing, `headers`, empty line. Fields of `headers` that are the server's
+// business, and those that would break the message apart (a CR, LF or NUL, a name that is no
+// token), are left out. `length` is for kLength.
 void AppendResponseHead(int status, const Headers& headers, Framing framing, uint64_t length,
                         ConnectionField connection, std::string* out);
 

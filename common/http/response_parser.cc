@@ -65,13 +65,16 @@ class ResponseParser::Core {
   // kNeedMore with consumed bytes: an interim response was skipped.
   Event NextHead(absl::string_view input, size_t* consumed) {
     switch (scanner_.Scan(input)) {
-      case HeadScanner::Result::kIncomplete: return Event::kNeedMore;
-      case HeadScanner::Result::kComplete: break;
+      case HeadScanner::Result::kIncomplete:
+        return Event::kNeedMore;
+      case HeadScanner::Result::kComplete:
+        break;
       case HeadScanner::Result::kTooLarge:
       case HeadScanner::Result::kTooManyFields:
       case HeadScanner::Result::kFirstLineTooLong:
         return Fail(Event::kTooLarge, "response header section too large");
-      default: return Fail(Event::kProtocolError, "malformed line in the response head");
+      default:
+        return Fail(Event::kProtocolError, "malformed line in the response head");
     }
     *consumed = scanner_.size();
     if (message_->ParseHead(input.substr(0, scanner_.size())) == beast_http::error::body_limit) {
@@ -114,12 +117,16 @@ class ResponseParser::Core {
 
   Event NextBody(absl::string_view input, size_t* consumed) {
     switch (message_->NextBody(input, consumed)) {
-      case MessageCore<false>::Step::kPiece: return Event::kBody;
-      case MessageCore<false>::Step::kNeedMore: return Event::kNeedMore;
-      case MessageCore<false>::Step::kDone: return Event::kDone;
+      case MessageCore<false>::Step::kPiece:
+        return Event::kBody;
+      case MessageCore<false>::Step::kNeedMore:
+        return Event::kNeedMore;
+      case MessageCore<false>::Step::kDone:
+        return Event::kDone;
       case MessageCore<false>::Step::kTrailerTooLarge:
         return Fail(Event::kTooLarge, "trailer section too large");
-      case MessageCore<false>::Step::kError: break;
+      case MessageCore<false>::Step::kError:
+        break;
     }
     return message_->body_limit_hit() ? Fail(Event::kTooLarge, "response body too large")
                                       : Fail(Event::kProtocolError, "malformed chunk");

@@ -1,5 +1,6 @@
-// Bytes of an untrusted server to one response, without I/O. Strict for the same reason as the request parser: a response
-// whose end is a matter of opinion poisons the next one on the connection.
+// Bytes of an untrusted server to one response, without I/O. Strict for the same reason as the
+// request parser: a response whose end is a matter of opinion poisons the next one on the
+// connection.
 //
 // Thread-compatible. One parser per response; interim (1xx) responses are skipped inside.
 #ifndef SIGNALBOX_COMMON_HTTP_RESPONSE_PARSER_H_
@@ -38,9 +39,11 @@ class ResponseParser {
   ResponseParser(ResponseParser&&) noexcept;
   ResponseParser& operator=(ResponseParser&&) noexcept;
 
-  // Works through `input`; the first `*consumed` bytes are not to be presented again, all others are.
+  // Works through `input`; the first `*consumed` bytes are not to be presented again, all others
+  // are.
   Event Next(absl::string_view input, size_t* consumed);
-  // The server has closed its side in an orderly way. kDone when that ends the message, kNeedMore when it is cut short.
+  // The server has closed its side in an orderly way. kDone when that ends the message, kNeedMore
+  // when it is cut short.
   Event Eof();
 
   // After kHead.

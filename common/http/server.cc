@@ -23,7 +23,8 @@ using boost::system::error_code;
 
 constexpr int kBacklog = 4096;
 constexpr int kAcceptsPerWake = 64;
-constexpr absl::Duration kAcceptPause = absl::Milliseconds(50);  // when the process has run out of descriptors or memory
+constexpr absl::Duration kAcceptPause =
+    absl::Milliseconds(50);  // when the process has run out of descriptors or memory
 
 // Owns a descriptor on its way to another loop.
 class Descriptor {
@@ -55,7 +56,8 @@ std::string PeerAddress(const sockaddr_storage& storage) {
   return text;
 }
 
-// The client has gone while it waited: look at the next one. Everything else, above all EMFILE, needs a pause.
+// The client has gone while it waited: look at the next one. Everything else, above all EMFILE,
+// needs a pause.
 bool ConcernsOneClient(int error) {
   return error == ECONNABORTED || error == EINTR || error == EPROTO || error == EPERM;
 }
@@ -119,8 +121,9 @@ absl::Status Server::Impl::Start() {
   if (error) {
     error_code ignored;
     acceptor_.close(ignored);
-    return absl::UnavailableError(absl::StrCat("cannot listen on ", shared_->options.address, " port ",
-                                               shared_->options.port, ": ", error.message()));
+    return absl::UnavailableError(absl::StrCat("cannot listen on ", shared_->options.address,
+                                               " port ", shared_->options.port, ": ",
+                                               error.message()));
   }
   port_ = acceptor_.local_endpoint(error).port();
   home_.Post([self = shared_from_this()] { self->AwaitClients(); });
@@ -129,9 +132,10 @@ absl::Status Server::Impl::Start() {
 
 void Server::Impl::AwaitClients() {
   if (!acceptor_.is_open()) return;
-  acceptor_.async_wait(tcp::acceptor::wait_read, [self = shared_from_this()](const error_code& error) {
-    if (!error) self->Accept();
-  });
+  acceptor_.async_wait(tcp::acceptor::wait_read,
+                       [self = shared_from_this()](const error_code& error) {
+                         if (!error) self->Accept();
+                       });
 }
 
 void Server::Impl::Accept() {
@@ -145,8 +149,8 @@ bool Server::Impl::AcceptSome() {
   for (int i = 0; i < kAcceptsPerWake; ++i) {
     sockaddr_storage storage = {};
     socklen_t length = sizeof(storage);
-    const int fd = ::accept4(acceptor_.native_handle(), reinterpret_cast<sockaddr*>(&storage), &length,
-                             SOCK_NONBLOCK | SOCK_CLOEXEC);
+    const int fd = ::accept4(acceptor_.native_handle(), reinterpret_cast<sockaddr*>(&storage),
+                             &length, SOCK_NONBLOCK | SOCK_CLOEXEC);
     if (fd >= 0) {
       HandOver(Descriptor(fd), PeerAddress(storage), storage.ss_family);
     } else if (errno == EAGAIN || errno == EWOULDBLOCK) {
@@ -182,7 +186,8 @@ void Server::Impl::HandOver(Descriptor descriptor, std::string peer, int protoco
                  });
 }
 
-void Server::Impl::Adopt(size_t loop_index, Descriptor descriptor, std::string peer, int protocol_family) {
+void Server::Impl::Adopt(size_t loop_index, Descriptor descriptor, std::string peer,
+                         int protocol_family) {
   net::EventLoop& loop = loops_.at(loop_index);
   tcp::socket socket(net::IoContextOf(loop));
   error_code error;
@@ -196,11 +201,13 @@ void Server::Impl::Adopt(size_t loop_index, Descriptor descriptor, std::string p
   }
   socket.non_blocking(true, error);
   socket.set_option(tcp::no_delay(true), error);
-  std::make_shared<ServerConnection>(loop, std::move(socket), std::move(peer), shared_, open_[loop_index])
+  std::make_shared<ServerConnection>(loop, std::move(socket), std::move(peer), shared_,
+                                     open_[loop_index])
       ->Start();
 }
 
-// Clients whose connection is complete in the kernel's queue are still taken in: closing would reset them.
+// Clients whose connection is complete in the kernel's queue are still taken in: closing would
+// reset them.
 void Server::Impl::CloseListener() {
   if (!acceptor_.is_open()) return;
   while (AcceptSome()) {
@@ -221,7 +228,8 @@ void Server::Impl::BeginDrain() {
 }
 
 void Server::Impl::DrainLoop(size_t loop_index) {
-  const std::vector<ServerConnection*> connections(open_[loop_index].begin(), open_[loop_index].end());
+  const std::vector<ServerConnection*> connections(open_[loop_index].begin(),
+                                                   open_[loop_index].end());
   for (ServerConnection* connection : connections) {
     if (open_[loop_index].contains(connection)) connection->OnDrain();
   }
@@ -246,11 +254,13 @@ absl::Status Server::Start() { return impl_->Start(); }
 uint16_t Server::port() const { return impl_->port(); }
 void Server::BeginDrain() { impl_->BeginDrain(); }
 int Server::InFlight() const { return impl_->shared().in_flight.load(std::memory_order_relaxed); }
-int Server::Connections() const { return impl_->shared().connections.load(std::memory_order_relaxed); }
+int Server::Connections() const {
+  return impl_->shared().connections.load(std::memory_order_relaxed);
+}
 
 Server::Stats Server::stats() const {
   const ServerShared& shared = impl_->shared();
-  return {shared.accepted.load(),   shared.refused.load(),  shared.requests.load(),
+  return {shared.accepted.load(),     shared.refused.load(),  shared.requests.load(),
           shared.bad_requests.load(), shared.timeouts.load(), shared.client_gone.load()};
 }
 

@@ -16,11 +16,13 @@ namespace asio = boost::asio;
 using boost::system::error_code;
 
 constexpr size_t kInitialBuffer = 8 * 1024;
-constexpr size_t kBulkBuffer = 64 * 1024;     // while a large body arrives
+constexpr size_t kBulkBuffer = 64 * 1024;  // while a large body arrives
 constexpr uint64_t kBulkBody = 16 * 1024;
-constexpr size_t kMaxDiscard = 1024 * 1024;   // read after our last answer, so that the client gets to see it
+constexpr size_t kMaxDiscard =
+    1024 * 1024;  // read after our last answer, so that the client gets to see it
 constexpr absl::Duration kLingerTime = absl::Seconds(2);
-constexpr absl::Duration kDrainGrace = absl::Seconds(1);  // for the first request of a fresh connection
+constexpr absl::Duration kDrainGrace =
+    absl::Seconds(1);  // for the first request of a fresh connection
 
 Response PlainError(int status, absl::string_view reason) {
   return {status, {{"Content-Type", "text/plain; charset=utf-8"}}, std::string(reason)};
@@ -44,8 +46,9 @@ void ServerShared::ReleasePeer(const std::string& peer) {
   if (found != per_peer.end() && --found->second == 0) per_peer.erase(found);
 }
 
-ServerConnection::ServerConnection(net::EventLoop& loop, asio::ip::tcp::socket socket, std::string peer,
-                                   std::shared_ptr<ServerShared> shared, ConnectionSet& open)
+ServerConnection::ServerConnection(net::EventLoop& loop, asio::ip::tcp::socket socket,
+                                   std::string peer, std::shared_ptr<ServerShared> shared,
+                                   ConnectionSet& open)
     : loop_(loop),
       socket_(std::move(socket)),
       peer_(std::move(peer)),
@@ -93,7 +96,8 @@ void ServerConnection::Close() {
   }
 }
 
-// ---- Reading ------------------------------------------------------------------------------------------------------
+// ---- Reading
+// ------------------------------------------------------------------------------------------------------
 
 void ServerConnection::Read() {
   if (reading_ || phase_ == Phase::kClosed || !MakeRoom()) return;
@@ -104,7 +108,8 @@ void ServerConnection::Read() {
                           });
 }
 
-// Space for the next read. While an exchange runs the buffer does not grow: pipelined bytes wait in the kernel.
+// Space for the next read. While an exchange runs the buffer does not grow: pipelined bytes wait in
+// the kernel.
 bool ServerConnection::MakeRoom() {
   if (begin_ == end_) begin_ = end_ = 0;
   const bool bulk = phase_ == Phase::kReading && !in_head_ && parser_.body_bytes() > kBulkBody;
@@ -132,16 +137,19 @@ void ServerConnection::OnRead(const error_code& error, size_t bytes) {
   Process();
 }
 
-// A client that closes its sending side while it waits for an answer counts as gone: nothing else tells a plain
-// disconnect apart from a half-close, and an answer nobody reads costs money upstream.
+// A client that closes its sending side while it waits for an answer counts as gone: nothing else
+// tells a plain disconnect apart from a half-close, and an answer nobody reads costs money
+// upstream.
 void ServerConnection::OnReadEnd(bool orderly) {
   switch (phase_) {
-    case Phase::kHandling: return ClientGone();
+    case Phase::kHandling:
+      return ClientGone();
     case Phase::kFlushing:
       if (!orderly) return Close();
       ending_ = Ending::kClose;
       return;
-    default: return Close();
+    default:
+      return Close();
   }
 }
 
@@ -152,7 +160,8 @@ void ServerConnection::Discard() {
   Read();
 }
 
-// ---- Requests -----------------------------------------------------------------------------------------------------
+// ---- Requests
+// -----------------------------------------------------------------------------------------------------
 
 void ServerConnection::Process() {
   if (processing_) return;
@@ -163,9 +172,15 @@ void ServerConnection::Process() {
     const RequestParser::Event event = parser_.Next(input(), &consumed);
     begin_ += consumed;
     switch (event) {
-      case RequestParser::Event::kNeedMore: more = false; break;
-      case RequestParser::Event::kHead: OnHead(); break;
-      case RequestParser::Event::kDone: Dispatch(); break;
+      case RequestParser::Event::kNeedMore:
+        more = false;
+        break;
+      case RequestParser::Event::kHead:
+        OnHead();
+        break;
+      case RequestParser::Event::kDone:
+        Dispatch();
+        break;
       case RequestParser::Event::kError:
         shared_->bad_requests.fetch_add(1, std::memory_order_relaxed);
         Reject(parser_.status(), parser_.reason());
@@ -199,8 +214,8 @@ void ServerConnection::Dispatch() {
   phase_ = Phase::kHandling;
   shared_->requests.fetch_add(1, std::memory_order_relaxed);
   shared_->in_flight.fetch_add(1, std::memory_order_relaxed);
-  auto exchange = std::make_shared<ServerExchange>(shared_from_this(), request.method == "HEAD", http11,
-                                                   keep_alive);
+  auto exchange = std::make_shared<ServerExchange>(shared_from_this(), request.method == "HEAD",
+                                                   http11, keep_alive);
   exchange_ = exchange.get();
   shared_->handler(std::move(request), std::move(exchange));
 }
@@ -217,7 +232,8 @@ void ServerConnection::Reject(int status, absl::string_view reason) {
   writer_.Flush();
 }
 
-// ---- Answers ------------------------------------------------------------------------------------------------------
+// ---- Answers
+// ------------------------------------------------------------------------------------------------------
 
 void ServerConnection::EndAnswer(Ending ending) {
   exchange_ = nullptr;
@@ -249,8 +265,8 @@ void ServerConnection::AnswerSent() {
   Read();
 }
 
-// Closing a socket with unread input resets it, and a reset can overtake the answer: wait a little for the client to
-// close first, and throw away what still arrives.
+// Closing a socket with unread input resets it, and a reset can overtake the answer: wait a little
+// for the client to close first, and throw away what still arrives.
 void ServerConnection::Linger() {
   phase_ = Phase::kLingering;
   error_code ignored;
@@ -282,7 +298,8 @@ void ServerConnection::Reset() {
   Close();
 }
 
-// ---- Deadlines ----------------------------------------------------------------------------------------------------
+// ---- Deadlines
+// ----------------------------------------------------------------------------------------------------
 
 void ServerConnection::AwaitForPhase() {
   switch (phase_) {
@@ -292,10 +309,12 @@ void ServerConnection::AwaitForPhase() {
     case Phase::kHandling:
     case Phase::kFlushing:
       // Progress of any size restarts the stall clock.
-      if (waiting_ == Waiting::kWrite && writer_.total_sent() != sent_then_) waiting_ = Waiting::kNothing;
+      if (waiting_ == Waiting::kWrite && writer_.total_sent() != sent_then_)
+        waiting_ = Waiting::kNothing;
       return Await(writer_.empty() ? Waiting::kNothing : Waiting::kWrite);
     case Phase::kLingering:
-    case Phase::kClosed: return;
+    case Phase::kClosed:
+      return;
   }
 }
 
@@ -304,9 +323,12 @@ void ServerConnection::Await(Waiting waiting) {
   if (waiting == waiting_) return;
   waiting_ = waiting;
   switch (waiting) {
-    case Waiting::kNothing: return deadline_.Clear();
-    case Waiting::kNextRequest: return deadline_.Set(options().idle_timeout);
-    case Waiting::kHead: return deadline_.Set(options().header_timeout);
+    case Waiting::kNothing:
+      return deadline_.Clear();
+    case Waiting::kNextRequest:
+      return deadline_.Set(options().idle_timeout);
+    case Waiting::kHead:
+      return deadline_.Set(options().header_timeout);
     case Waiting::kBody:
       body_since_ns_ = LazyDeadline::NowNanos();
       body_bytes_then_ = parser_.body_bytes();
@@ -314,7 +336,8 @@ void ServerConnection::Await(Waiting waiting) {
     case Waiting::kWrite:
       sent_then_ = writer_.total_sent();
       return deadline_.Set(options().write_stall_timeout);
-    case Waiting::kLinger: return deadline_.Set(kLingerTime);
+    case Waiting::kLinger:
+      return deadline_.Set(kLingerTime);
   }
 }
 
@@ -325,16 +348,20 @@ void ServerConnection::OnDeadline() {
       shared_->timeouts.fetch_add(1, std::memory_order_relaxed);
       Reject(408, "the request header took too long");
       return AwaitForPhase();
-    case Waiting::kBody: return OnBodyDeadline();
-    case Waiting::kWrite: return OnWriteDeadline();
-    case Waiting::kNothing: return;
+    case Waiting::kBody:
+      return OnBodyDeadline();
+    case Waiting::kWrite:
+      return OnWriteDeadline();
+    case Waiting::kNothing:
+      return;
     case Waiting::kNextRequest:
-    case Waiting::kLinger: return Close();
+    case Waiting::kLinger:
+      return Close();
   }
 }
 
-// The body may take longer than body_timeout as long as it keeps the minimum rate; looked at in windows, so that a
-// client that was fast at first cannot rest on it.
+// The body may take longer than body_timeout as long as it keeps the minimum rate; looked at in
+// windows, so that a client that was fast at first cannot rest on it.
 void ServerConnection::OnBodyDeadline() {
   const double seconds = static_cast<double>(LazyDeadline::NowNanos() - body_since_ns_) * 1e-9;
   const double arrived = static_cast<double>(parser_.body_bytes() - body_bytes_then_);

@@ -1,5 +1,6 @@
-// One client connection of the server: reads and parses requests, runs one exchange at a time, keeps every deadline and
-// notices when the client leaves. Private to the room; see server.h for the contract.
+// One client connection of the server: reads and parses requests, runs one exchange at a time,
+// keeps every deadline and notices when the client leaves. Private to the room; see server.h for
+// the contract.
 //
 // Lives on one loop. Owned by the operations pending on its socket and by its exchange.
 #ifndef SIGNALBOX_COMMON_HTTP_SERVER_CONNECTION_H_
@@ -33,9 +34,11 @@ struct ServerShared {
   std::atomic<bool> draining{false};
   std::atomic<int> connections{0};
   std::atomic<int> in_flight{0};
-  std::atomic<uint64_t> accepted{0}, refused{0}, requests{0}, bad_requests{0}, timeouts{0}, client_gone{0};
+  std::atomic<uint64_t> accepted{0}, refused{0}, requests{0}, bad_requests{0}, timeouts{0},
+      client_gone{0};
   absl::Mutex mutex;
-  absl::flat_hash_map<std::string, size_t> per_peer ABSL_GUARDED_BY(mutex);  // empty without a limit per peer
+  absl::flat_hash_map<std::string, size_t> per_peer
+      ABSL_GUARDED_BY(mutex);  // empty without a limit per peer
 
   // False when the peer has its share already.
   bool AdmitPeer(const std::string& peer);
@@ -74,7 +77,8 @@ class ServerConnection final : public std::enable_shared_from_this<ServerConnect
     kReading,    // of a request, or idle
     kHandling,   // an exchange is running
     kFlushing,   // the answer is complete but not yet sent
-    kLingering,  // nothing more is sent; input is discarded so that the client can read our last words
+    kLingering,  // nothing more is sent; input is discarded so that the client can read our last
+                 // words
     kClosed,
   };
   enum class Waiting { kNothing, kNextRequest, kHead, kBody, kWrite, kLinger };
@@ -126,10 +130,10 @@ class ServerConnection final : public std::enable_shared_from_this<ServerConnect
   ServerExchange* exchange_ = nullptr;
   bool reading_ = false;
   bool processing_ = false;
-  bool in_head_ = true;        // of the current request; false while its body arrives
+  bool in_head_ = true;  // of the current request; false while its body arrives
   bool served_any_ = false;
-  uint64_t sent_then_ = 0;     // bytes sent when the write deadline was set
-  int64_t body_since_ns_ = 0;  // start of the current body rate window …
+  uint64_t sent_then_ = 0;        // bytes sent when the write deadline was set
+  int64_t body_since_ns_ = 0;     // start of the current body rate window …
   uint64_t body_bytes_then_ = 0;  // … and the body bytes at that time
 };
 

@@ -28,8 +28,9 @@ void ServerExchange::Respond(Response response) {
   close_after_ = MustClose();
   const bool has_body = StatusHasBody(response.status);
   std::string& out = connection_->writer().pending();
-  AppendResponseHead(response.status, response.headers, has_body ? Framing::kLength : Framing::kNone,
-                     response.body.size(), ConnectionFieldFor(close_after_), &out);
+  AppendResponseHead(response.status, response.headers,
+                     has_body ? Framing::kLength : Framing::kNone, response.body.size(),
+                     ConnectionFieldFor(close_after_), &out);
   if (has_body && !head_request_) {
     constexpr size_t kCheaperToCopy = 8 * 1024;
     if (response.body.size() <= kCheaperToCopy) {
@@ -44,7 +45,9 @@ void ServerExchange::Respond(Response response) {
 void ServerExchange::StartStream(int status, Headers headers) {
   if (!open_ || started_) return;
   started_ = true;
-  framing_ = !StatusHasBody(status) ? Framing::kNone : http11_ ? Framing::kChunked : Framing::kUntilClose;
+  framing_ = !StatusHasBody(status) ? Framing::kNone
+             : http11_              ? Framing::kChunked
+                                    : Framing::kUntilClose;
   close_after_ = MustClose() || framing_ == Framing::kUntilClose;
   AppendResponseHead(status, headers, framing_, 0, ConnectionFieldFor(close_after_),
                      &connection_->writer().pending());
@@ -73,8 +76,8 @@ void ServerExchange::Finish() {
   End(close_after_ ? Ending::kClose : Ending::kKeepAlive);
 }
 
-// A chunked answer is visibly cut when the connection ends without the last chunk, so what is buffered may still go out;
-// an answer that ends with the connection can only be marked by a reset.
+// A chunked answer is visibly cut when the connection ends without the last chunk, so what is
+// buffered may still go out; an answer that ends with the connection can only be marked by a reset.
 void ServerExchange::Abort() {
   if (!open_) return;
   const bool end_is_visible = started_ && framing_ == Framing::kChunked && !head_request_;
@@ -88,15 +91,25 @@ void ServerExchange::End(Ending ending) {
   connection_->EndAnswer(ending);
 }
 
+void ServerExchange::OnClientGone(std::function<void()> callback) {
+  if (open_) {
+    on_client_gone_ = std::move(callback);
+  } else if (client_gone_ && callback) {
+    executor().Post(std::move(callback));  // it left before anyone asked
+  }
+}
+
 void ServerExchange::Detach(bool notify) {
   open_ = false;
+  client_gone_ = notify;
   on_writable_ = nullptr;
-  const auto client_gone = std::exchange(on_client_gone_, nullptr);
-  if (notify && client_gone) client_gone();
+  const auto callback = std::exchange(on_client_gone_, nullptr);
+  if (notify && callback) callback();
 }
 
 void ServerExchange::CheckWritable() {
-  if (!above_high_ || connection_->writer().size() >= connection_->options().write_low_watermark) return;
+  if (!above_high_ || connection_->writer().size() >= connection_->options().write_low_watermark)
+    return;
   above_high_ = false;
   // A copy: the callback may end the answer and so drop the original.
   const auto writable = on_writable_;

@@ -1,4 +1,5 @@
-// The Exchange of server.h: turns Respond and Write into bytes for its connection. Private to the room.
+// The Exchange of server.h: turns Respond and Write into bytes for its connection. Private to the
+// room.
 #ifndef SIGNALBOX_COMMON_HTTP_SERVER_EXCHANGE_H_
 #define SIGNALBOX_COMMON_HTTP_SERVER_EXCHANGE_H_
 
@@ -25,9 +26,10 @@ class ServerExchange final : public Exchange {
   void Abort() override;
   size_t Buffered() const override { return open_ ? connection_->writer().size() : 0; }
   void OnWritable(std::function<void()> callback) override { on_writable_ = std::move(callback); }
-  void OnClientGone(std::function<void()> callback) override { on_client_gone_ = std::move(callback); }
+  void OnClientGone(std::function<void()> callback) override;
 
-  // For the connection: the answer can no longer be delivered. Calls the client-gone callback when `notify`.
+  // For the connection: the answer can no longer be delivered. Calls the client-gone callback when
+  // `notify`.
   void Detach(bool notify);
   void CheckWritable();
 
@@ -40,7 +42,8 @@ class ServerExchange final : public Exchange {
   const bool head_request_;
   const bool http11_;
   const bool keep_alive_;
-  bool open_ = true;       // until the answer has ended or the client has gone
+  bool open_ = true;  // until the answer has ended or the client has gone
+  bool client_gone_ = false;
   bool started_ = false;
   bool close_after_ = false;
   bool above_high_ = false;

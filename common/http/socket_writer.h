@@ -1,6 +1,6 @@
-// The sending side of a server connection: bytes are joined while a write is in flight or until the current turn of the
-// loop ends, then leave in one gather write. Writes are tried directly on the non-blocking socket; only what the kernel
-// does not take waits for it to become writable.
+// The sending side of a server connection: bytes are joined while a write is in flight or until the
+// current turn of the loop ends, then leave in one gather write. Writes are tried directly on the
+// non-blocking socket; only what the kernel does not take waits for it to become writable.
 //
 // Lives on the socket's loop.
 #ifndef SIGNALBOX_COMMON_HTTP_SOCKET_WRITER_H_
@@ -27,11 +27,13 @@ class SocketWriter {
     virtual void OnWriteError() = 0;
   };
 
-  SocketWriter(boost::asio::ip::tcp::socket& socket, Owner& owner) : socket_(socket), owner_(owner) {}
+  SocketWriter(boost::asio::ip::tcp::socket& socket, Owner& owner)
+      : socket_(socket), owner_(owner) {}
 
   // Where the next bytes are appended. Follow with Flush or FlushSoon.
   std::string& pending() { return pending_; }
-  // Bytes to send after `pending`, without copying them. REQUIRES: nothing is appended before they are flushed.
+  // Bytes to send after `pending`, without copying them. REQUIRES: nothing is appended before they
+  // are flushed.
   void SetTail(std::string tail) { tail_ = std::move(tail); }
 
   // Sends now. May call the owner.
@@ -59,7 +61,7 @@ class SocketWriter {
   std::string sending_tail_;
   size_t sent_ = 0;  // of the two buffers being sent
   uint64_t total_sent_ = 0;
-  bool waiting_ = false;       // for the socket to become writable
+  bool waiting_ = false;  // for the socket to become writable
   bool flush_posted_ = false;
 };
 

@@ -24,8 +24,7 @@ using SteadyClock = std::chrono::steady_clock;
 thread_local EventLoop* current_loop = nullptr;
 
 int64_t NowNanos() {
-  return std::chrono::duration_cast<std::chrono::nanoseconds>(
-             SteadyClock::now().time_since_epoch())
+  return std::chrono::duration_cast<std::chrono::nanoseconds>(SteadyClock::now().time_since_epoch())
       .count();
 }
 
@@ -40,12 +39,12 @@ int64_t DueNanos(absl::Duration delay) {
 class EventLoop::State {
  public:
   // One thread runs the io_context; the hint lets posts from that thread skip lock and wake-up.
-  State()
-      : io(std::make_unique<asio::io_context>(1)), work(asio::make_work_guard(*io)) {
+  State() : io(std::make_unique<asio::io_context>(1)), work(asio::make_work_guard(*io)) {
     alarm.emplace(*io);
   }
 
-  // What the pending tasks own is destroyed as if on the loop: it may cancel timers and post (which drops the task).
+  // What the pending tasks own is destroyed as if on the loop: it may cancel timers and post (which
+  // drops the task).
   void Teardown() {
     timers.Clear();
     alarm.reset();
@@ -119,13 +118,17 @@ void EventLoop::Cancel(TimerId timer) { state_->timers.Cancel(timer); }
 
 bool EventLoop::IsCurrent() const { return current_loop == this; }
 
+// Two hops: what runs on the loop posts to a queue of its own that joins the common one only when
+// the running task ends, so the end of a task alone does not mean that what it posted comes before
+// the next task from outside.
 void EventLoop::RunAndWait(Task task) {
-  std::promise<void> done;
-  Post([&] {
+  const auto done = std::make_shared<std::promise<void>>();
+  std::future<void> finished = done->get_future();
+  Post([this, &task, done] {
     task();
-    done.set_value();
+    Post([done] { done->set_value(); });
   });
-  done.get_future().wait();
+  finished.wait();
 }
 
 asio::io_context& IoContextOf(EventLoop& loop) { return *loop.state().io; }

@@ -1,8 +1,10 @@
-// One thread running one Asio io_context, offered to the rest of the tree as an Executor. HTTP sessions, upstream
-// connections and Redis connections of one request live on one loop, so that no lock and no hand-over is needed.
+// One thread running one Asio io_context, offered to the rest of the tree as an Executor. HTTP
+// sessions, upstream connections and Redis connections of one request live on one loop, so that no
+// lock and no hand-over is needed.
 //
-// Post and Dispatch are thread-safe; timers belong to the loop's own thread. Only common/net, common/http and
-// common/redis include event_loop_asio.h, which opens the io_context.
+// Post and Dispatch are thread-safe; tasks of one posting thread keep their order, tasks of
+// different threads have none. Timers belong to the loop's own thread. Only common/net, common/http
+// and common/redis include event_loop_asio.h, which opens the io_context.
 #ifndef SIGNALBOX_COMMON_NET_EVENT_LOOP_H_
 #define SIGNALBOX_COMMON_NET_EVENT_LOOP_H_
 
@@ -28,7 +30,8 @@ class EventLoop final : public Executor {
   void Cancel(TimerId timer) override;
   bool IsCurrent() const override;
 
-  // Runs the task on the loop and waits for it. REQUIRES: not on the loop's thread.
+  // Runs the task on the loop and waits for it and for what it has posted itself. REQUIRES: not on
+  // the loop's thread.
   void RunAndWait(Task task);
 
   class State;

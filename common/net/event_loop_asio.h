@@ -1,5 +1,5 @@
-// The io_context inside an EventLoop. Only common/net, common/http and common/redis include this header: everyone else
-// sees an Executor and compiles in a tenth of the time.
+// The io_context inside an EventLoop. Only common/net, common/http and common/redis include this
+// header: everyone else sees an Executor and compiles in a tenth of the time.
 #ifndef SIGNALBOX_COMMON_NET_EVENT_LOOP_ASIO_H_
 #define SIGNALBOX_COMMON_NET_EVENT_LOOP_ASIO_H_
 

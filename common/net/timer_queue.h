@@ -1,5 +1,6 @@
-// The timers of one event loop: a binary heap ordered by due time, with cancelled entries dropped lazily. Adding and
-// cancelling touch no system call; the loop keeps one kernel timer armed for the earliest entry.
+// The timers of one event loop: a binary heap ordered by due time, with cancelled entries dropped
+// lazily. Adding and cancelling touch no system call; the loop keeps one kernel timer armed for the
+// earliest entry.
 //
 // Thread-compatible. Time is a plain number of nanoseconds, so that a test chooses it.
 #ifndef SIGNALBOX_COMMON_NET_TIMER_QUEUE_H_

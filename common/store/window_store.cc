@@ -14,7 +14,7 @@ using redis::Script;
 
 // How long a claim or an applied number is remembered: a repetition that comes later would be
 // counted again.
-constexpr absl::string_view kClaimTtlSeconds = "21600";    // 6 hours
+constexpr absl::string_view kClaimTtlSeconds = "3600";     // 1 hour
 constexpr absl::string_view kAppliedTtlSeconds = "86400";  // 24 hours
 
 // KEYS: claims of a reporter's block. ARGV: owner, ttl, sequence … Returns {now ms, 1 or 0 …}.

@@ -407,7 +407,7 @@ def seconds_of(date):
 
 def write(importer, sources, as_of, out):
     header = "# Made by import.py out of tables of public facts; see README.md. Do not edit: the next import writes it anew.\n"
-    providers = [f"source: {flow('; '.join(sources))}", f"as_of: {flow(as_of)}", "providers:"]
+    providers = ["sources:"] + [f"- {{name: {flow(source)}, as_of: {flow(as_of)}}}" for source in sources] + ["providers:"]
     providers += [block(members, "") for members in importer.providers()]
     (out / "providers.yaml").write_text(header + "\n".join(providers) + "\n", encoding="utf-8")
 

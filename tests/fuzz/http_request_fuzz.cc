@@ -1,5 +1,5 @@
-// Any bytes in any two pieces give the same requests and the same refusal as in one: where a request ends must not depend
-// on how it was cut. The first byte says where to split.
+// Any bytes in any two pieces give the same requests and the same refusal as in one: where a
+// request ends must not depend on how it was cut. The first byte says where to split.
 #include <algorithm>
 #include <string>
 
@@ -24,7 +24,8 @@ std::string Read(const std::string& first, const std::string& second) {
       event = parser.Next(pending, &consumed);
       REQUIRE(consumed <= pending.size());
       pending.erase(0, consumed);
-      if (event == RequestParser::Event::kError) return seen + "!" + std::to_string(parser.status());
+      if (event == RequestParser::Event::kError)
+        return seen + "!" + std::to_string(parser.status());
       if (event != RequestParser::Event::kDone) continue;
       const Request request = parser.TakeRequest();
       seen += request.method + " " + request.path + "?" + request.query + "\n";
@@ -42,6 +43,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   const std::string text(reinterpret_cast<const char*>(data + 1), size - 1);
   const size_t split = std::min<size_t>(data[0], text.size());
   // Beyond the size limits the kind of refusal may depend on the piece.
-  if (text.size() <= 1024) REQUIRE(Read(text, "") == Read(text.substr(0, split), text.substr(split)));
+  if (text.size() <= 1024)
+    REQUIRE(Read(text, "") == Read(text.substr(0, split), text.substr(split)));
   return 0;
 }

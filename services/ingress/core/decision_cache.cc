@@ -1,9 +1,10 @@
 #include "services/ingress/core/decision_cache.h"
 
-#include <algorithm>
+#include <cmath>
 #include <utility>
 
 #include "absl/algorithm/container.h"
+#include "absl/container/inlined_vector.h"
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "common/seam/error_detail.h"
@@ -143,19 +144,12 @@ std::string DecisionCache::KeyOf(RequestFeatures* features) {
 }
 
 void DecisionCache::Put(const std::string& key, Decision decision, absl::Duration now) {
-  Entry entry;
-  entry.valid_until = now + absl::Milliseconds(decision->valid_for_ms());
-  double shares = 0;
-  for (const Candidate& candidate : decision->candidates()) shares += candidate.score().share();
-  entry.drawable = shares > 0;
-  entry.decision = std::move(decision);
-  decisions_.Put(key, std::move(entry));
+  decisions_.Put(key, {decision, now + absl::Milliseconds(decision->valid_for_ms())});
 }
 
 Decision DecisionCache::Reusable(const std::string& key, absl::Duration now) {
   const Entry* entry = decisions_.Find(key);
-  return entry != nullptr && entry->drawable && now < entry->valid_until ? entry->decision
-                                                                         : nullptr;
+  return entry != nullptr && now < entry->valid_until ? entry->decision : nullptr;
 }
 
 Decision DecisionCache::Last(const std::string& key) {
@@ -172,21 +166,27 @@ CandidateOrder OrderOf(const DecideResponse& decision) {
 
 CandidateOrder RedrawnOrder(const DecideResponse& decision, const RequestFeatures& features,
                             Rng* rng) {
-  CandidateOrder order;
-  order.reserve(decision.candidates_size());
-  double shares = 0;
+  struct Place {
+    double key;
+    const Candidate* candidate;
+  };
+  absl::InlinedVector<Place, 32> places;
   for (const Candidate& candidate : decision.candidates()) {
     if (!Fits(candidate.context_length(), features)) continue;
-    order.push_back(&candidate);
-    shares += candidate.score().share();
+    // Sorting by these keys is drawing without replacement with probability proportional to weight. A fixed order keeps its
+    // places: equal keys, stable sort.
+    const double weight = candidate.draw_weight();
+    places.push_back({weight > 0 ? -std::log1p(-rng->Uniform()) / weight : 0, &candidate});
   }
-  double draw = rng->Uniform() * shares;
-  for (size_t i = 0; i < order.size() && shares > 0; ++i) {
-    draw -= order[i]->score().share();
-    if (draw >= 0) continue;
-    std::rotate(order.begin(), order.begin() + i, order.begin() + i + 1);
-    break;
-  }
+  absl::c_stable_sort(places, [](const Place& a, const Place& b) {
+    if (a.candidate->draw_group() != b.candidate->draw_group()) {
+      return a.candidate->draw_group() < b.candidate->draw_group();
+    }
+    return a.key < b.key;
+  });
+  CandidateOrder order;
+  order.reserve(places.size());
+  for (const Place& place : places) order.push_back(place.candidate);
   return order;
 }
 

@@ -41,7 +41,6 @@ class DecisionCache {
   struct Entry {
     Decision decision;
     absl::Duration valid_until;
-    bool drawable = false;
   };
   LruMap<Entry> decisions_;
 };

@@ -147,8 +147,9 @@ void JudgeModel(absl::Span<EndpointScore* const> endpoints, const ExactoOptions&
   if (providers < options.min_providers) {
     const std::string reason = absl::StrCat("nothing is deranked: ", providers, " live providers, ",
                                             options.min_providers, " are needed to compare");
+    // Not "good": peers that nobody has tried yet have no score at all and must stand as high.
     for (EndpointScore* score : endpoints)
-      SetStanding(score, metrics::v1::EXACTO_TIER_GOOD, reason);
+      SetStanding(score, metrics::v1::EXACTO_TIER_INSUFFICIENT_DATA, reason);
     return;
   }
   Signal signals[] = {{ThroughputOf, options.throughput_sigmas, options.throughput_resolution,

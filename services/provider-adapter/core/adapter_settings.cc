@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "services/provider-adapter/core/request_limits.h"
+
 namespace signalbox::provider_adapter {
 namespace {
 
@@ -59,7 +61,7 @@ GenerationLimits LimitsOf(const AdapterSettings& settings, const catalogue::Endp
   if (request.timeout_ms() > 0) limits.waits.total = absl::Milliseconds(request.timeout_ms());
   if (request.first_token_timeout_ms() > 0) {
     limits.waits.first_content = absl::Milliseconds(request.first_token_timeout_ms());
-  } else if (request.stream()) {
+  } else if (StreamsUpstream(request, endpoint)) {
     const int64_t of_provider = endpoint.provider->first_token_timeout_ms();
     limits.waits.first_content =
         of_provider > 0 ? absl::Milliseconds(of_provider) : settings.first_token_timeout;

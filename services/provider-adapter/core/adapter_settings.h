@@ -35,9 +35,8 @@ struct AdapterSettings {
 AdapterSettings SettingsOf(const config::v1::AdapterConfig& config);
 http::ClientOptions ClientOptionsOf(const config::v1::AdapterConfig& config);
 
-// First content: the request's own limit, which binds both forms of answer; else, for streamed
-// answers only, the provider's or the default (a whole answer in one piece may take as long as it
-// is long).
+// First content: the request's own limit; else, where the provider is asked for a stream, the
+// provider's or the default. An answer in one piece may take as long as it is long.
 GenerationLimits LimitsOf(const AdapterSettings& settings, const catalogue::Endpoint& endpoint,
                           const provider::v1::GenerateRequest& request);
 

@@ -216,7 +216,9 @@ void Generation::AnswerEnded() {
 }
 
 void Generation::OnError(const http::ClientError& error) {
-  if (end_seen_) {
+  // Some providers just drop the connection when they have said everything: the reader knows whether they had.
+  const bool said_everything = error.kind == http::ClientError::Kind::kReset && facts().finished;
+  if (end_seen_ || said_everything) {
     AnswerEnded();
   } else if (status_ != 0 && status_ != 200) {
     FailWithStatus();  // the status says more than the way its body broke off

@@ -28,7 +28,7 @@ Stated Read(absl::string_view body) {
   Stated stated;
   json::ForEachMember(body, [&](const json::Member& member) {
     if (member.name == "logprobs" || member.name == "modalities" || member.name == "audio") {
-      stated.whole_only = member.value != "null" && member.value != "false";
+      stated.whole_only |= member.value != "null" && member.value != "false";
     }
     int64_t value;
     if (!absl::SimpleAtoi(member.value, &value) || value <= 0) return true;

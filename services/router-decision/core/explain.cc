@@ -129,6 +129,8 @@ DecideResponse ToResponse(const Ranking& ranking, const RequestFilters& filters,
   for (const Ranked& ranked : ranking.candidates) {
     Candidate& candidate = *response.add_candidates();
     FillCandidate(ranked, candidate);
+    candidate.set_draw_group(ranked.group);
+    candidate.set_draw_weight(ranked.draw_weight);
     if (detail == Detail::kExplanation) FillScore(ranked, now, *candidate.mutable_score());
   }
   if (detail == Detail::kExplanation || ranking.candidates.empty()) {
@@ -138,7 +140,9 @@ DecideResponse ToResponse(const Ranking& ranking, const RequestFilters& filters,
   response.set_strategy(std::string(ranking.strategy));
   response.set_snapshot_version(snapshot.version());
   response.set_snapshot_age_ms(absl::ToInt64Milliseconds(snapshot.Age(now)));
-  response.set_valid_for_ms(absl::ToInt64Milliseconds(snapshot.policy().valid_for));
+  // Without fallbacks a drawn decision names one endpoint: to reuse it would send everything there.
+  const bool one_draw = !ranking.candidates.empty() && ranking.first_choice_only && ranking.candidates[0].draw_weight > 0;
+  response.set_valid_for_ms(one_draw ? 0 : absl::ToInt64Milliseconds(snapshot.policy().valid_for));
   return response;
 }
 

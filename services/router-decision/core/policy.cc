@@ -121,6 +121,16 @@ void SetShares(Ranked* begin, Ranked* end) {
   for (Ranked* r = begin; r != group_end; ++r) r->share = r->facts->draw_weight / sum;
 }
 
+// REQUIRES: in order.
+void NumberGroups(Ranked* begin, Ranked* end) {
+  int group = 0;
+  for (Ranked* ranked = begin; ranked != end; ++ranked) {
+    if (ranked != begin && GroupOf(*ranked) != GroupOf(*(ranked - 1))) ++group;
+    ranked->group = group;
+    ranked->draw_weight = IsDraw(ranked->strategy) ? ranked->facts->draw_weight : 0;
+  }
+}
+
 class Ranker {
  public:
   Ranker(const Snapshot& snapshot, const RequestFeatures& features, const RequestFilters& filters,
@@ -136,7 +146,9 @@ class Ranker {
   Ranking Run() {
     for (const ModelChoice& choice : choices_) AddModel(choice);
     absl::c_sort(ranking_.candidates, IsBetter);
-    if (NoFallbacks()) KeepFirstChoices();
+    NumberGroups(ranking_.candidates.begin(), ranking_.candidates.end());
+    ranking_.first_choice_only = NoFallbacks();
+    if (ranking_.first_choice_only) KeepFirstChoices();
     ForEachPartition(SetShares);
     ranking_.strategy = features_.provider().order().empty()
                             ? StrategyName(StrategyOf(features_, choices_[0], snapshot_.policy()))

@@ -46,6 +46,10 @@ struct Ranked {
   // Probability of being first among the endpoints of its model (of all, when sorted across
   // models).
   double share = 0;
+  // Endpoints of equal standing, numbered from the best; within a group the draw decides, with this
+  // weight (0 = no draw).
+  int group = 0;
+  double draw_weight = 0;
 };
 
 struct Excluded {
@@ -58,8 +62,9 @@ struct Ranking {
   // Every endpoint of every chosen model is in exactly one of the two.
   absl::InlinedVector<Ranked, 32> candidates;  // best first
   absl::InlinedVector<Excluded, 32> excluded;
-  absl::string_view
-      strategy;  // price · throughput · latency · exacto · auto_exacto · order, of the first model
+  bool first_choice_only = false;  // allow_fallbacks is false
+  // price · throughput · latency · exacto · auto_exacto · order, of the first model
+  absl::string_view strategy;
 };
 
 // REQUIRES: snapshot.ready(); choices is not empty and made from the snapshot's catalogue. The

@@ -11,6 +11,9 @@
 #include "absl/strings/str_split.h"
 #include "common/obs/metrics.h"
 #include "common/store/window_store.h"
+#include "services/metrics-aggregator/core/batches.h"
+#include "services/metrics-aggregator/flusher.h"
+#include "services/metrics-aggregator/metrics.h"
 #include "tests/integration/redis/on_loop.h"
 #include "tests/support/redis_server.h"
 
@@ -305,6 +308,44 @@ TEST_F(AggregatorOnRedis, AppliesANumberedDeltaOnce) {
   EXPECT_TRUE(apply("b", 1).ok());
   EXPECT_TRUE(apply("a", 5).ok());
   EXPECT_EQ(SumInStore(*server_, "m@p", "1m", "n"), 9);
+}
+
+// Gathers 200 batches of one reporter so tightly that they are merged, and flushes them.
+void FlushMerged(const RedisServer& server) {
+  net::EventLoop loop("test");
+  redis::Connection connection(loop, Replica::MakeOptions(server));
+  store::WindowStore windows(connection, store::Keys());
+  Batches::Options options;
+  options.max_groups = 10;
+  Batches batches(options);
+  AggregatorMetrics metrics;
+  Flusher flusher(windows, "owner", batches, Clock::Real(), metrics);
+  loop.RunAndWait([&] {
+    for (uint64_t sequence = 1; sequence <= 200; ++sequence) {
+      EndpointDeltas deltas;
+      deltas["m@p"][store::Count::kRequests] = 2;
+      batches.Add("r", sequence, std::move(deltas), 2, Clock::Real().Monotonic());
+    }
+  });
+  EXPECT_TRUE(Eventually([&] {
+    bool idle = false;
+    loop.RunAndWait([&] {
+      flusher.Tick();
+      idle = flusher.idle();
+    });
+    return idle;
+  }));
+}
+
+TEST_F(AggregatorOnRedis, CountsMergedBatches) {
+  FlushMerged(*server_);
+  EXPECT_EQ(SumInStore(*server_, "m@p", "1h", "n"), 400);
+}
+
+TEST_F(AggregatorOnRedis, RatherDropsMergedBatchesThanCountsOneOfThemTwice) {
+  server_->Run({"HSET", store::Keys().ReporterClaims("r", 1), "150", "another-owner"});
+  FlushMerged(*server_);
+  EXPECT_LT(SumInStore(*server_, "m@p", "1h", "n"), 400);
 }
 
 TEST_F(AggregatorOnRedis, RefusesMalformedBatches) {

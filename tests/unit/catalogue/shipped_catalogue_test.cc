@@ -29,8 +29,11 @@ TEST(ShippedCatalogue, IsAsLargeAsPromised) {
   EXPECT_GE(Shipped().source().models_size(), 400);
   EXPECT_GE(Shipped().providers().size(), 60u);
   EXPECT_GE(Shipped().endpoints().size(), 1000u);
-  EXPECT_FALSE(Shipped().source().source().empty());
-  EXPECT_FALSE(Shipped().source().as_of().empty());
+  ASSERT_FALSE(Shipped().source().sources().empty());
+  for (const config::v1::Source& source : Shipped().source().sources()) {
+    EXPECT_FALSE(source.name().empty());
+    EXPECT_FALSE(source.as_of().empty());
+  }
 }
 
 TEST(ShippedCatalogue, LoadsInWellUnderASecond) {

@@ -17,7 +17,9 @@ using Kind = ClientError::Kind;
 const char kOk[] = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok";
 
 std::string Head(const std::string& fields) { return "HTTP/1.1 200 OK\r\n" + fields + "\r\n"; }
-std::string Chunked(const std::string& body) { return Head("Transfer-Encoding: chunked\r\n") + body; }
+std::string Chunked(const std::string& body) {
+  return Head("Transfer-Encoding: chunked\r\n") + body;
+}
 
 // Answers each connection's first request with fixed bytes and closes.
 RawServer::Script Answering(std::string bytes) {
@@ -29,7 +31,8 @@ RawServer::Script Answering(std::string bytes) {
   };
 }
 
-// ---- Hostile answers ----------------------------------------------------------------------------------------------
+// ---- Hostile answers
+// ----------------------------------------------------------------------------------------------
 
 struct HostileCase {
   const char* name;
@@ -54,20 +57,29 @@ const std::vector<HostileCase>& HostileCases() {
       {"Status600", "HTTP/1.1 600 OK\r\nContent-Length: 0\r\n\r\n", Kind::kProtocol},
       {"Status99", "HTTP/1.1 099 OK\r\nContent-Length: 0\r\n\r\n", Kind::kProtocol},
       {"SwitchingProtocols", "HTTP/1.1 101 Switching\r\nUpgrade: x\r\n\r\n", Kind::kProtocol},
-      {"LengthAndChunked", Head("Content-Length: 2\r\nTransfer-Encoding: chunked\r\n") + "0\r\n\r\n", Kind::kProtocol},
-      {"ChunkedAndLength", Head("Transfer-Encoding: chunked\r\nContent-Length: 2\r\n") + "0\r\n\r\n", Kind::kProtocol},
+      {"LengthAndChunked",
+       Head("Content-Length: 2\r\nTransfer-Encoding: chunked\r\n") + "0\r\n\r\n", Kind::kProtocol},
+      {"ChunkedAndLength",
+       Head("Transfer-Encoding: chunked\r\nContent-Length: 2\r\n") + "0\r\n\r\n", Kind::kProtocol},
       {"TwoLengths", Head("Content-Length: 2\r\nContent-Length: 3\r\n") + "ok", Kind::kProtocol},
-      {"TwoEqualLengths", Head("Content-Length: 2\r\nContent-Length: 2\r\n") + "ok", Kind::kProtocol},
+      {"TwoEqualLengths", Head("Content-Length: 2\r\nContent-Length: 2\r\n") + "ok",
+       Kind::kProtocol},
       {"LengthList", Head("Content-Length: 2, 2\r\n") + "ok", Kind::kProtocol},
       {"LengthNegative", Head("Content-Length: -1\r\n") + "ok", Kind::kProtocol},
-      {"LengthBeyond64Bits", Head("Content-Length: 18446744073709551618\r\n") + "ok", Kind::kProtocol},
+      {"LengthBeyond64Bits", Head("Content-Length: 18446744073709551618\r\n") + "ok",
+       Kind::kProtocol},
       {"LengthBeyondTheLimit", Head("Content-Length: 200000\r\n"), Kind::kTooLarge},
-      {"TransferEncodingGzip", Head("Transfer-Encoding: gzip, chunked\r\n") + "0\r\n\r\n", Kind::kProtocol},
+      {"TransferEncodingGzip", Head("Transfer-Encoding: gzip, chunked\r\n") + "0\r\n\r\n",
+       Kind::kProtocol},
       {"TransferEncodingTwice",
-       Head("Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n") + "0\r\n\r\n", Kind::kProtocol},
-      {"TransferEncodingInHttp10", "HTTP/1.0 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n", Kind::kProtocol},
-      {"ContentEncodingGzip", Head("Content-Encoding: gzip\r\nContent-Length: 2\r\n") + "ok", Kind::kProtocol},
-      {"ContentEncodingBr", Head("Content-Encoding: br\r\nContent-Length: 2\r\n") + "ok", Kind::kProtocol},
+       Head("Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n") + "0\r\n\r\n",
+       Kind::kProtocol},
+      {"TransferEncodingInHttp10", "HTTP/1.0 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+       Kind::kProtocol},
+      {"ContentEncodingGzip", Head("Content-Encoding: gzip\r\nContent-Length: 2\r\n") + "ok",
+       Kind::kProtocol},
+      {"ContentEncodingBr", Head("Content-Encoding: br\r\nContent-Length: 2\r\n") + "ok",
+       Kind::kProtocol},
       {"ChunkSizeNotHex", Chunked("zz\r\nhello\r\n0\r\n\r\n"), Kind::kProtocol},
       {"ChunkSizeWith0x", Chunked("0x5\r\nhello\r\n0\r\n\r\n"), Kind::kProtocol},
       {"ChunkSizeNegative", Chunked("-1\r\nhello\r\n0\r\n\r\n"), Kind::kProtocol},
@@ -75,10 +87,14 @@ const std::vector<HostileCase>& HostileCases() {
       {"ChunkSizeBeyondTheLimit", Chunked("ffffffffffffffff\r\nhello"), Kind::kTooLarge},
       {"ChunkLineFeedOnly", Chunked("5\nhello\n0\n\n"), Kind::kProtocol},
       {"ChunkDataTooLong", Chunked("5\r\nhello!\r\n0\r\n\r\n"), Kind::kProtocol},
-      {"ChunkExtensionTooLong", Chunked("5;" + std::string(5000, 'x') + "\r\nhello\r\n0\r\n\r\n"), Kind::kProtocol},
+      {"ChunkExtensionTooLong", Chunked("5;" + std::string(5000, 'x') + "\r\nhello\r\n0\r\n\r\n"),
+       Kind::kProtocol},
       {"ChunksBeyondTheLimit",
-       Chunked("10000\r\n" + std::string(0x10000, 'x') + "\r\n10000\r\n" + std::string(0x10000, 'x')), Kind::kTooLarge},
-      {"TrailerTooLarge", Chunked("0\r\nX: " + std::string(20000, 'x') + "\r\n\r\n"), Kind::kTooLarge},
+       Chunked("10000\r\n" + std::string(0x10000, 'x') + "\r\n10000\r\n" +
+               std::string(0x10000, 'x')),
+       Kind::kTooLarge},
+      {"TrailerTooLarge", Chunked("0\r\nX: " + std::string(20000, 'x') + "\r\n\r\n"),
+       Kind::kTooLarge},
       {"TrailerWithLength", Chunked("0\r\nContent-Length: 5\r\n\r\n"), Kind::kProtocol},
       {"EndlessHead", "HTTP/1.1 200 OK\r\nX: " + std::string(20000, 'x'), Kind::kTooLarge},
       {"EndlessStatusLine", "HTTP/1.1 200 " + std::string(20000, 'x'), Kind::kTooLarge},
@@ -86,17 +102,20 @@ const std::vector<HostileCase>& HostileCases() {
          std::string fields;
          for (int i = 0; i < 200; ++i) absl::StrAppend(&fields, "X", i, ": y\r\n");
          return fields;
-       }()), Kind::kTooLarge},
+       }()),
+       Kind::kTooLarge},
       {"FoldedField", Head("X: a\r\n b\r\nContent-Length: 2\r\n") + "ok", Kind::kProtocol},
       {"LineFeedsOnly", "HTTP/1.1 200 OK\nContent-Length: 2\n\nok", Kind::kProtocol},
       {"BlankBeforeColon", Head("Content-Length : 2\r\n") + "ok", Kind::kProtocol},
       {"NulInField", Head("X: a\0b\r\nContent-Length: 2\r\n"s) + "ok", Kind::kProtocol},
       {"BareCarriageReturn", Head("X: a\rb\r\nContent-Length: 2\r\n") + "ok", Kind::kProtocol},
-      {"EndlessInterim", [] {
+      {"EndlessInterim",
+       [] {
          std::string interim;
          for (int i = 0; i < 20; ++i) interim += "HTTP/1.1 100 Continue\r\n\r\n";
          return interim;
-       }(), Kind::kProtocol},
+       }(),
+       Kind::kProtocol},
       {"BodyToTheEndBeyondTheLimit", Head("") + std::string(200000, 'x'), Kind::kTooLarge},
       {"EmptyFirstLine", "\r\nHTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok", Kind::kProtocol},
   };
@@ -125,7 +144,8 @@ TEST(HttpClient, RefusesEveryMalformedAnswer) {
   EXPECT_EQ(client.Stats().active, 0);
 }
 
-// Whole answers in unusual clothes; `reused` tells whether the connection may carry another request.
+// Whole answers in unusual clothes; `reused` tells whether the connection may carry another
+// request.
 struct FairCase {
   const char* name;
   std::string bytes;
@@ -137,18 +157,28 @@ TEST(HttpClient, AcceptsEveryWholeAnswerAndReusesTheConnectionOnlyWhenItIsClean)
   const FairCase cases[] = {
       {"Length", kOk, "ok", true},
       {"Chunked", Chunked("2\r\nok\r\n0\r\n\r\n"), "ok", true},
-      {"ChunkedWithExtensionAndTrailer", Chunked("2;a=b\r\nok\r\n0\r\nX-Sum: 1\r\n\r\n"), "ok", true},
-      {"Interim", "HTTP/1.1 103 Early Hints\r\nLink: x\r\n\r\nHTTP/1.1 100 Continue\r\n\r\n" + std::string(kOk), "ok", true},
+      {"ChunkedWithExtensionAndTrailer", Chunked("2;a=b\r\nok\r\n0\r\nX-Sum: 1\r\n\r\n"), "ok",
+       true},
+      {"Interim",
+       "HTTP/1.1 103 Early Hints\r\nLink: x\r\n\r\nHTTP/1.1 100 Continue\r\n\r\n" +
+           std::string(kOk),
+       "ok", true},
       {"NoContent", "HTTP/1.1 204 No Content\r\n\r\n", "", true},
-      {"Redirect", "HTTP/1.1 302 Found\r\nLocation: http://169.254.169.254/\r\nContent-Length: 0\r\n\r\n", "", true},
+      {"Redirect",
+       "HTTP/1.1 302 Found\r\nLocation: http://169.254.169.254/\r\nContent-Length: 0\r\n\r\n", "",
+       true},
       {"Identity", Head("Content-Encoding: identity\r\nContent-Length: 2\r\n") + "ok", "ok", true},
       {"EmptyReason", "HTTP/1.1 200 \r\nContent-Length: 2\r\n\r\nok", "ok", true},
-      {"Http10KeepAlive", "HTTP/1.0 200 OK\r\nConnection: keep-alive\r\nContent-Length: 2\r\n\r\nok", "ok", true},
+      {"Http10KeepAlive",
+       "HTTP/1.0 200 OK\r\nConnection: keep-alive\r\nContent-Length: 2\r\n\r\nok", "ok", true},
       {"Http10", "HTTP/1.0 200 OK\r\nContent-Length: 2\r\n\r\nok", "ok", false},
       {"Close", Head("Connection: close\r\nContent-Length: 2\r\n") + "ok", "ok", false},
-      {"LeftoverBytes", std::string(kOk) + "HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\npoison", "ok", false},
+      {"LeftoverBytes", std::string(kOk) + "HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\npoison",
+       "ok", false},
       {"LeftoverAfterChunks", Chunked("2\r\nok\r\n0\r\n\r\n") + "x", "ok", false},
-      {"NoContentWithBody", "HTTP/1.1 204 No Content\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\npoison", "", false},
+      {"NoContentWithBody",
+       "HTTP/1.1 204 No Content\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\npoison", "",
+       false},
   };
   for (const FairCase& test : cases) {
     SCOPED_TRACE(test.name);
@@ -179,7 +209,8 @@ TEST(HttpClient, ABodyMayEndWithTheConnection) {
 }
 
 TEST(HttpClient, TheAnswerDoesNotDependOnHowItWasCut) {
-  const std::string answer = "HTTP/1.1 100 Continue\r\n\r\n" + Chunked("5\r\nhello\r\n1;x\r\n \r\n5\r\nworld\r\n0\r\nX: y\r\n\r\n");
+  const std::string answer = "HTTP/1.1 100 Continue\r\n\r\n" +
+                             Chunked("5\r\nhello\r\n1;x\r\n \r\n5\r\nworld\r\n0\r\nX: y\r\n\r\n");
   RawServer server([&](RawSocket socket, int) {
     while (!socket.ReadRequest().empty()) {
       for (const char byte : answer) socket.Send(std::string(1, byte));
@@ -190,7 +221,8 @@ TEST(HttpClient, TheAnswerDoesNotDependOnHowItWasCut) {
   EXPECT_EQ(server.accepted(), 1);
 }
 
-// ---- The request --------------------------------------------------------------------------------------------------
+// ---- The request
+// --------------------------------------------------------------------------------------------------
 
 TEST(HttpClient, WritesItsOwnFramingAndKeepsCallersFromBreakingIt) {
   std::string seen;
@@ -202,12 +234,15 @@ TEST(HttpClient, WritesItsOwnFramingAndKeepsCallersFromBreakingIt) {
   TestClient client;
   ClientRequest request = RequestTo(server.port(), "/chat", "body");
   request.origin.base_path = "/v1";
-  request.headers = {{"Authorization", "Bearer k"}, {"host", "evil"},     {"Content-Length", "99"},
-                     {"Transfer-Encoding", "x"},    {"X-Split", "a\r\nb: c"}, {"Accept-Encoding", "gzip"}};
+  request.headers = {{"Authorization", "Bearer k"}, {"host", "evil"},
+                     {"Content-Length", "99"},      {"Transfer-Encoding", "x"},
+                     {"X-Split", "a\r\nb: c"},      {"Accept-Encoding", "gzip"}};
   EXPECT_TRUE(client.Call(request).ended);
-  EXPECT_EQ(seen, absl::StrCat("POST /v1/chat HTTP/1.1\r\nHost: 127.0.0.1:", server.port(),
-                               "\r\nConnection: keep-alive\r\nAccept-Encoding: identity\r\nContent-Length: 4\r\n"
-                               "Authorization: Bearer k\r\n\r\nbody"));
+  EXPECT_EQ(seen,
+            absl::StrCat(
+                "POST /v1/chat HTTP/1.1\r\nHost: 127.0.0.1:", server.port(),
+                "\r\nConnection: keep-alive\r\nAccept-Encoding: identity\r\nContent-Length: 4\r\n"
+                "Authorization: Bearer k\r\n\r\nbody"));
 }
 
 TEST(HttpClient, RefusesARequestThatWouldBreakItsLine) {
@@ -220,13 +255,15 @@ TEST(HttpClient, RefusesARequestThatWouldBreakItsLine) {
   EXPECT_EQ(client.Call(request).error->kind, Kind::kProtocol);
 }
 
-// ---- The keep-alive race ------------------------------------------------------------------------------------------
+// ---- The keep-alive race
+// ------------------------------------------------------------------------------------------
 
 TEST(HttpClient, ARequestOnAConnectionThatDiesUnansweredIsSentOnceMore) {
   RawServer server([](RawSocket socket, int connection) {
     socket.ReadRequest();
     socket.Send(kOk);
-    // The first connection takes the second request and dies without a byte, as after an idle time-out.
+    // The first connection takes the second request and dies without a byte, as after an idle
+    // time-out.
     const std::string second = socket.ReadRequest();
     if (connection == 0) return socket.Reset();
     if (!second.empty()) socket.Send(kOk);
@@ -286,7 +323,9 @@ TEST(HttpClient, NoticesWhenAnIdleConnectionIsClosedOrTalks) {
 
 TEST(HttpClient, AnIdleConnectionHasALifetimeAndThePoolABound) {
   Signal held;
-  TestServer server([](Request, std::shared_ptr<Exchange> exchange) { exchange->Respond({200, {}, "ok"}); });
+  TestServer server([](Request, std::shared_ptr<Exchange> exchange) {
+    exchange->Respond({200, {}, "ok"});
+  });
   ClientOptions options;
   options.idle_lifetime = absl::Milliseconds(50);
   options.max_idle_per_origin = 2;
@@ -306,7 +345,8 @@ TEST(HttpClient, AnIdleConnectionHasALifetimeAndThePoolABound) {
   client.loop().RunAndWait([&] { calls.clear(); });
 }
 
-// ---- Waiting ------------------------------------------------------------------------------------------------------
+// ---- Waiting
+// ------------------------------------------------------------------------------------------------------
 
 TEST(HttpClient, HeadAndIdleTimeoutsAreToldApart) {
   RawServer server([](RawSocket socket, int connection) {
@@ -356,7 +396,9 @@ TEST(HttpClient, RefusedUnresolvableAndSilentAddressesAreToldApart) {
 }
 
 TEST(HttpClient, ResolvesNamesAndReusesTheAnswer) {
-  TestServer server([](Request, std::shared_ptr<Exchange> exchange) { exchange->Respond({200, {}, "ok"}); });
+  TestServer server([](Request, std::shared_ptr<Exchange> exchange) {
+    exchange->Respond({200, {}, "ok"});
+  });
   TestClient client;
   for (int i = 0; i < 2; ++i) {
     ClientRequest request = RequestTo(server.port());
@@ -365,7 +407,8 @@ TEST(HttpClient, ResolvesNamesAndReusesTheAnswer) {
   }
 }
 
-// ---- Back-pressure and cancel -------------------------------------------------------------------------------------
+// ---- Back-pressure and cancel
+// -------------------------------------------------------------------------------------
 
 TEST(HttpClient, PausedReadingHoldsTheServerBackAndResumes) {
   std::atomic<size_t> sent{0};
@@ -411,7 +454,8 @@ TEST(HttpClient, CancelClosesTheConnectionAtOnce) {
   TestClient client;
   Recorder recorder;
   std::unique_ptr<ClientCall> call;
-  client.loop().RunAndWait([&] { call = client.client().Start(RequestTo(server.port()), &recorder); });
+  client.loop().RunAndWait(
+      [&] { call = client.client().Start(RequestTo(server.port()), &recorder); });
   ASSERT_TRUE(streaming.Wait());
   client.loop().RunAndWait([&] { call.reset(); });
   EXPECT_TRUE(closed.Wait(100));
@@ -439,7 +483,8 @@ TEST(HttpClient, AHandlerMayCancelFromInsideAnyCallback) {
     } else {
       recorder.on_body = cancel;
     }
-    client.loop().RunAndWait([&] { call = client.client().Start(RequestTo(server.port()), &recorder); });
+    client.loop().RunAndWait(
+        [&] { call = client.client().Start(RequestTo(server.port()), &recorder); });
     ASSERT_TRUE(cancelled.Wait());
     client.loop().RunAndWait([] {});
     EXPECT_FALSE(recorder.over.IsSet());
@@ -468,19 +513,22 @@ TEST(HttpClient, AnEarlyAnswerToAnUnfinishedRequestEndsTheCallAndTheConnection) 
     socket.WaitForClose(5000);
   });
   TestClient client;
-  const Outcome outcome = client.Call(RequestTo(server.port(), "/", std::string(64 * 1024 * 1024, 'x')));
+  const Outcome outcome =
+      client.Call(RequestTo(server.port(), "/", std::string(64 * 1024 * 1024, 'x')));
   EXPECT_EQ(outcome.status, 413);
   EXPECT_EQ(client.Stats().idle, 0);
 }
 
-// ---- Where it may go ----------------------------------------------------------------------------------------------
+// ---- Where it may go
+// ----------------------------------------------------------------------------------------------
 
 TEST(HttpClient, PrivateAddressesCanBeForbiddenAlsoBehindNames) {
   RawServer server(Answering(kOk));
   ClientOptions options;
   options.allow_private_addresses = false;
   TestClient client(options);
-  for (const char* host : {"127.0.0.1", "localhost", "::1", "::ffff:127.0.0.1", "169.254.169.254", "10.0.0.1"}) {
+  for (const char* host :
+       {"127.0.0.1", "localhost", "::1", "::ffff:127.0.0.1", "169.254.169.254", "10.0.0.1"}) {
     ClientRequest request = RequestTo(server.port());
     request.origin.host = host;
     const Outcome outcome = client.Call(request);
@@ -503,12 +551,15 @@ TEST(HttpClient, APlainOriginGoesThroughTheProxyInAbsoluteForm) {
   ClientRequest request = RequestTo(1, "/x", "b");
   request.origin = *ParseOrigin("http://provider.example/v1");
   EXPECT_EQ(client.Call(request).body, "ok");
-  EXPECT_TRUE(absl::StartsWith(seen, "POST http://provider.example/v1/x HTTP/1.1\r\nHost: provider.example\r\n")) << seen;
+  EXPECT_TRUE(absl::StartsWith(
+      seen, "POST http://provider.example/v1/x HTTP/1.1\r\nHost: provider.example\r\n"))
+      << seen;
 }
 
 TEST(HttpClient, AProxyThatRefusesTheTunnelOrTalksTooMuchIsAConnectError) {
-  for (const char* answer : {"HTTP/1.1 407 Proxy Authentication Required\r\nContent-Length: 0\r\n\r\n",
-                             "HTTP/1.1 200 OK\r\n\r\nextra", "nonsense\r\n\r\n"}) {
+  for (const char* answer :
+       {"HTTP/1.1 407 Proxy Authentication Required\r\nContent-Length: 0\r\n\r\n",
+        "HTTP/1.1 200 OK\r\n\r\nextra", "nonsense\r\n\r\n"}) {
     RawServer proxy([&](RawSocket socket, int) {
       socket.ReadRequest();
       socket.Send(answer);

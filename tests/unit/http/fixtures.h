@@ -17,7 +17,11 @@ namespace signalbox::http {
 // A one-shot event that a test thread waits for.
 class Signal {
  public:
-  void Set() { promise_.set_value(); }
+  // The state outlives the waiter, who may go as soon as it is set.
+  void Set() {
+    const auto promise = promise_;
+    promise->set_value();
+  }
   // False when it did not come within the time.
   bool Wait(int milliseconds = 5000) {
     return future_.wait_for(std::chrono::milliseconds(milliseconds)) == std::future_status::ready;
@@ -25,14 +29,15 @@ class Signal {
   bool IsSet() { return Wait(0); }
 
  private:
-  std::promise<void> promise_;
-  const std::future<void> future_ = promise_.get_future();
+  const std::shared_ptr<std::promise<void>> promise_ = std::make_shared<std::promise<void>>();
+  const std::future<void> future_ = promise_->get_future();
 };
 
 class TestServer {
  public:
   explicit TestServer(Handler handler, ServerOptions options = {}, int loops = 1)
-      : loops_("srv", loops), server_(std::make_unique<Server>(loops_, std::move(options), std::move(handler))) {
+      : loops_("srv", loops),
+        server_(std::make_unique<Server>(loops_, std::move(options), std::move(handler))) {
     started_ = server_->Start();
   }
   uint16_t port() const { return server_->port(); }
@@ -109,7 +114,8 @@ class TestClient {
     loop_.RunAndWait([&] { call = client_->Start(std::move(request), &recorder); });
     const bool over = recorder.over.Wait(15000);
     loop_.RunAndWait([&] { call.reset(); });
-    if (!over) recorder.outcome.error = ClientError{ClientError::Kind::kProtocol, false, "TEST: no outcome"};
+    if (!over)
+      recorder.outcome.error = ClientError{ClientError::Kind::kProtocol, false, "TEST: no outcome"};
     return recorder.outcome;
   }
   Client::Stats Stats() {

@@ -1,5 +1,5 @@
-// Blocking raw sockets on the loopback device for the HTTP tests: the other end of whatever is being tested, free to send
-// bytes no decent client or server would send.
+// Blocking raw sockets on the loopback device for the HTTP tests: the other end of whatever is
+// being tested, free to send bytes no decent client or server would send.
 #ifndef SIGNALBOX_TESTS_UNIT_HTTP_LOOPBACK_H_
 #define SIGNALBOX_TESTS_UNIT_HTTP_LOOPBACK_H_
 
@@ -14,7 +14,8 @@
 
 namespace signalbox::http {
 
-// A connected socket. Every wait is bounded by a few seconds, so that a broken test fails instead of hanging.
+// A connected socket. Every wait is bounded by a few seconds, so that a broken test fails instead
+// of hanging.
 class RawSocket {
  public:
   explicit RawSocket(int fd = -1);
@@ -50,7 +51,8 @@ class RawSocket {
   std::string buffer_;
 };
 
-// Accepts on a free port and runs `script` for each connection, with its number from 0, on a thread of its own.
+// Accepts on a free port and runs `script` for each connection, with its number from 0, on a thread
+// of its own.
 class RawServer {
  public:
   using Script = std::function<void(RawSocket socket, int connection)>;

@@ -9,9 +9,10 @@ namespace {
 
 Handler Echo() {
   return [](Request request, std::shared_ptr<Exchange> exchange) {
-    exchange->Respond({200,
-                       {{"Content-Type", "text/plain"}, {"X-Method", request.method}, {"X-Peer", request.peer}},
-                       absl::StrCat(request.path, "?", request.query, "|", request.body)});
+    exchange->Respond(
+        {200,
+         {{"Content-Type", "text/plain"}, {"X-Method", request.method}, {"X-Peer", request.peer}},
+         absl::StrCat(request.path, "?", request.query, "|", request.body)});
   };
 }
 
@@ -69,7 +70,8 @@ TEST(HttpRoundTrip, StreamsChunksThatArriveOneByOne) {
     if (recorder.outcome.body == "data: 1\n\n") first.Set();
   };
   std::unique_ptr<ClientCall> call;
-  client.loop().RunAndWait([&] { call = client.client().Start(RequestTo(server.port()), &recorder); });
+  client.loop().RunAndWait(
+      [&] { call = client.client().Start(RequestTo(server.port()), &recorder); });
   ASSERT_TRUE(started.Wait());
   ASSERT_TRUE(first.Wait());  // before the server has written anything else
   server.loop().RunAndWait([&] {

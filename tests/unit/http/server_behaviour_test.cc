@@ -1,4 +1,5 @@
-// The server over raw sockets: order, framing, deadlines, back-pressure, disconnects, limits, drain.
+// The server over raw sockets: order, framing, deadlines, back-pressure, disconnects, limits,
+// drain.
 #include <gtest/gtest.h>
 
 #include <atomic>
@@ -37,7 +38,8 @@ struct Held {
   }
 };
 
-// ---- Framing and order --------------------------------------------------------------------------------------------
+// ---- Framing and order
+// --------------------------------------------------------------------------------------------
 
 TEST(HttpServer, AnswersPipelinedRequestsInOrderAlsoWhenTheFirstTakesLonger) {
   std::vector<std::shared_ptr<Exchange>> slow;
@@ -85,7 +87,8 @@ TEST(HttpServer, AnswersExpectContinueBeforeTheBodyComes) {
   client.Send("hello");
   EXPECT_TRUE(IsStatus(client.ReadResponse(), 200));
   // With the body already there, or none to come, nobody waits for the interim answer.
-  client.Send("POST / HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\nContent-Length: 5\r\n\r\nhello");
+  client.Send(
+      "POST / HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\nContent-Length: 5\r\n\r\nhello");
   EXPECT_TRUE(IsStatus(client.ReadResponse(), 200));
   client.Send("GET / HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\n\r\n");
   EXPECT_TRUE(IsStatus(client.ReadResponse(), 200));
@@ -132,7 +135,9 @@ TEST(HttpServer, HeadGetsTheLengthWithoutTheBody) {
 }
 
 TEST(HttpServer, NoContentHasNeitherLengthNorBody) {
-  TestServer server([](Request, std::shared_ptr<Exchange> exchange) { exchange->Respond({204, {}, "ignored"}); });
+  TestServer server([](Request, std::shared_ptr<Exchange> exchange) {
+    exchange->Respond({204, {}, "ignored"});
+  });
   RawSocket client = RawSocket::ConnectTo(server.port());
   client.Send(kGet);
   const std::string answer = client.ReadUntil("\r\n\r\n");
@@ -159,8 +164,11 @@ TEST(HttpServer, ClosesAfterConnectionCloseAndForHttp10) {
 TEST(HttpServer, AHeaderCannotSplitTheResponse) {
   TestServer server([](Request, std::shared_ptr<Exchange> exchange) {
     exchange->Respond({200,
-                       {{"X-Bad", "a\r\nX-Injected: 1"}, {"X Bad", "a"}, {"Content-Length", "99"},
-                        {"Transfer-Encoding", "chunked"}, {"X-Good", "b"}},
+                       {{"X-Bad", "a\r\nX-Injected: 1"},
+                        {"X Bad", "a"},
+                        {"Content-Length", "99"},
+                        {"Transfer-Encoding", "chunked"},
+                        {"X-Good", "b"}},
                        "ok"});
   });
   RawSocket client = RawSocket::ConnectTo(server.port());
@@ -172,7 +180,8 @@ TEST(HttpServer, AHeaderCannotSplitTheResponse) {
   EXPECT_TRUE(absl::StrContains(answer, "X-Good: b\r\n"));
 }
 
-// ---- Streams ------------------------------------------------------------------------------------------------------
+// ---- Streams
+// ------------------------------------------------------------------------------------------------------
 
 TEST(HttpServer, EachWriteIsOneChunkAndWritesOfOneTurnAreJoined) {
   TestServer server([](Request, std::shared_ptr<Exchange> exchange) {
@@ -186,7 +195,8 @@ TEST(HttpServer, EachWriteIsOneChunkAndWritesOfOneTurnAreJoined) {
   RawSocket client = RawSocket::ConnectTo(server.port());
   client.Send(kGet);
   const std::string answer = client.ReadSome();  // one write, so one read
-  EXPECT_TRUE(absl::EndsWith(answer, "\r\n\r\n3\r\none\r\n10\r\nxxxxxxxxxxxxxxxx\r\n0\r\n\r\n")) << answer;
+  EXPECT_TRUE(absl::EndsWith(answer, "\r\n\r\n3\r\none\r\n10\r\nxxxxxxxxxxxxxxxx\r\n0\r\n\r\n"))
+      << answer;
   client.Send(kGet);
   EXPECT_TRUE(IsStatus(client.ReadUntil("0\r\n\r\n"), 200));
 }
@@ -294,7 +304,8 @@ TEST(HttpServer, AFeederThatIgnoresBackPressureLosesItsClient) {
   server.loop().RunAndWait([&] { held.exchange.reset(); });
 }
 
-// ---- Clients that leave -------------------------------------------------------------------------------------------
+// ---- Clients that leave
+// -------------------------------------------------------------------------------------------
 
 enum class Leaving { kClose, kReset, kHalfClose };
 
@@ -302,9 +313,12 @@ class HttpServerDisconnect : public ::testing::TestWithParam<Leaving> {
  protected:
   void Leave() {
     switch (GetParam()) {
-      case Leaving::kClose: return client_.Close();
-      case Leaving::kReset: return client_.Reset();
-      case Leaving::kHalfClose: return client_.ShutdownWrite();
+      case Leaving::kClose:
+        return client_.Close();
+      case Leaving::kReset:
+        return client_.Reset();
+      case Leaving::kHalfClose:
+        return client_.ShutdownWrite();
     }
   }
   void Arrive() {
@@ -354,6 +368,24 @@ TEST_P(HttpServerDisconnect, IsNoticedBehindAPipelinedRequest) {
 INSTANTIATE_TEST_SUITE_P(Ways, HttpServerDisconnect,
                          ::testing::Values(Leaving::kClose, Leaving::kReset, Leaving::kHalfClose));
 
+TEST(HttpServer, ClientGoneIsReportedToWhoAsksLate) {
+  std::shared_ptr<Exchange> exchange;
+  Signal arrived;
+  Signal gone;
+  TestServer server([&](Request, std::shared_ptr<Exchange> e) {
+    exchange = std::move(e);
+    arrived.Set();
+  });
+  RawSocket client = RawSocket::ConnectTo(server.port());
+  client.Send(kGet);
+  ASSERT_TRUE(arrived.Wait());
+  client.Reset();
+  ASSERT_TRUE(server.Eventually([&] { return server.server().Connections() == 0; }));
+  server.loop().RunAndWait([&] { exchange->OnClientGone([&] { gone.Set(); }); });
+  EXPECT_TRUE(gone.Wait());
+  server.loop().RunAndWait([&] { exchange.reset(); });
+}
+
 TEST(HttpServer, ClientGoneIsNotReportedAfterTheAnswer) {
   Held held;
   TestServer server(held.handler());
@@ -369,7 +401,8 @@ TEST(HttpServer, ClientGoneIsNotReportedAfterTheAnswer) {
   server.loop().RunAndWait([&] { held.exchange.reset(); });
 }
 
-// ---- Deadlines ----------------------------------------------------------------------------------------------------
+// ---- Deadlines
+// ----------------------------------------------------------------------------------------------------
 
 TEST(HttpServer, ASlowHeadIs408CountedFromItsFirstByte) {
   ServerOptions options;
@@ -409,12 +442,15 @@ TEST(HttpServer, ABodyThatKeepsTheMinimumRateMayTakeLonger) {
   ServerOptions options;
   options.body_timeout = absl::Milliseconds(50);
   options.min_body_bytes_per_second = 1000;
-  TestServer server([](Request request, std::shared_ptr<Exchange> exchange) {
-    exchange->Respond({200, {}, absl::StrCat(request.body.size())});
-  }, options);
+  TestServer server(
+      [](Request request, std::shared_ptr<Exchange> exchange) {
+        exchange->Respond({200, {}, absl::StrCat(request.body.size())});
+      },
+      options);
   RawSocket client = RawSocket::ConnectTo(server.port());
   constexpr int kPieces = 30;
-  client.Send(absl::StrCat("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: ", kPieces * 1000, "\r\n\r\n"));
+  client.Send(
+      absl::StrCat("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: ", kPieces * 1000, "\r\n\r\n"));
   for (int i = 0; i < kPieces; ++i) {
     client.Send(std::string(1000, 'x'));
     EXPECT_FALSE(client.WaitForClose(5));
@@ -436,8 +472,8 @@ TEST(HttpServer, AnIdleConnectionIsClosedWithoutAWord) {
 
 TEST(HttpServer, ARunningRequestHasNoDeadlineOfTheConnection) {
   ServerOptions options;
-  options.idle_timeout = options.header_timeout = options.body_timeout = options.write_stall_timeout =
-      absl::Milliseconds(30);
+  options.idle_timeout = options.header_timeout = options.body_timeout =
+      options.write_stall_timeout = absl::Milliseconds(30);
   Held held;
   TestServer server(held.handler(), options);
   RawSocket client = RawSocket::ConnectTo(server.port());
@@ -451,7 +487,8 @@ TEST(HttpServer, ARunningRequestHasNoDeadlineOfTheConnection) {
   EXPECT_TRUE(IsStatus(client.ReadResponse(), 200));
 }
 
-// ---- Limits and drain ---------------------------------------------------------------------------------------------
+// ---- Limits and drain
+// ---------------------------------------------------------------------------------------------
 
 TEST(HttpServer, TooManyConnectionsAreClosedAtOnce) {
   ServerOptions options;
@@ -488,10 +525,11 @@ TEST(HttpServer, OnePeerCannotTakeAllConnections) {
 
 TEST(HttpServer, DrainFinishesWhatRunsClosesWhatIsIdleAndRefusesTheRest) {
   Held held;
-  TestServer server([&, hold = held.handler()](Request request, std::shared_ptr<Exchange> exchange) {
-    if (request.path == "/held") return hold(std::move(request), std::move(exchange));
-    exchange->Respond({200, {}, "ok"});
-  });
+  TestServer server(
+      [&, hold = held.handler()](Request request, std::shared_ptr<Exchange> exchange) {
+        if (request.path == "/held") return hold(std::move(request), std::move(exchange));
+        exchange->Respond({200, {}, "ok"});
+      });
   RawSocket idle = RawSocket::ConnectTo(server.port());
   idle.Send(kGet);
   idle.ReadResponse();

@@ -1,5 +1,6 @@
-// Raw requests that two parsers could read in two ways, or that no client should send, each with the one answer we give.
-// Every refusal is followed by the end of the connection: nothing after it may be taken for a request.
+// Raw requests that two parsers could read in two ways, or that no client should send, each with
+// the one answer we give. Every refusal is followed by the end of the connection: nothing after it
+// may be taken for a request.
 #include <gtest/gtest.h>
 
 #include "absl/strings/match.h"
@@ -18,19 +19,27 @@ struct RawCase {
   int status;
 };
 
-std::string Get(const std::string& fields) { return "GET / HTTP/1.1\r\nHost: a\r\n" + fields + "\r\n"; }
+std::string Get(const std::string& fields) {
+  return "GET / HTTP/1.1\r\nHost: a\r\n" + fields + "\r\n";
+}
 std::string Post(const std::string& fields, const std::string& body) {
   return "POST / HTTP/1.1\r\nHost: a\r\n" + fields + "\r\n" + body;
 }
-std::string Chunked(const std::string& body) { return Post("Transfer-Encoding: chunked\r\n", body); }
+std::string Chunked(const std::string& body) {
+  return Post("Transfer-Encoding: chunked\r\n", body);
+}
 
 const std::vector<RawCase>& Cases() {
   static const auto* const cases = new std::vector<RawCase>{
       // Where does the body end?
-      {"ContentLengthAndTransferEncoding", Post("Content-Length: 5\r\nTransfer-Encoding: chunked\r\n", "0\r\n\r\n"), 400},
-      {"TransferEncodingAndContentLength", Post("Transfer-Encoding: chunked\r\nContent-Length: 5\r\n", "0\r\n\r\n"), 400},
-      {"TwoContentLengthsThatDiffer", Post("Content-Length: 5\r\nContent-Length: 6\r\n", "hello!"), 400},
-      {"TwoContentLengthsThatAgree", Post("Content-Length: 5\r\nContent-Length: 5\r\n", "hello"), 400},
+      {"ContentLengthAndTransferEncoding",
+       Post("Content-Length: 5\r\nTransfer-Encoding: chunked\r\n", "0\r\n\r\n"), 400},
+      {"TransferEncodingAndContentLength",
+       Post("Transfer-Encoding: chunked\r\nContent-Length: 5\r\n", "0\r\n\r\n"), 400},
+      {"TwoContentLengthsThatDiffer", Post("Content-Length: 5\r\nContent-Length: 6\r\n", "hello!"),
+       400},
+      {"TwoContentLengthsThatAgree", Post("Content-Length: 5\r\nContent-Length: 5\r\n", "hello"),
+       400},
       {"ContentLengthList", Post("Content-Length: 5, 5\r\n", "hello"), 400},
       {"ContentLengthListThatDiffers", Post("Content-Length: 5, 6\r\n", "hello"), 400},
       {"ContentLengthWithPlus", Post("Content-Length: +5\r\n", "hello"), 400},
@@ -43,29 +52,46 @@ const std::vector<RawCase>& Cases() {
       {"ContentLengthWord", Post("Content-Length: five\r\n", "hello"), 400},
       {"ContentLengthBeyond64Bits", Post("Content-Length: 18446744073709551616\r\n", "hello"), 400},
       {"ContentLengthHuge", Post("Content-Length: 99999999999999999999999\r\n", "hello"), 400},
-      {"ContentLengthBeyondTheLimit", Post("Content-Length: 9223372036854775807\r\n", "hello"), 413},
+      {"ContentLengthBeyondTheLimit", Post("Content-Length: 9223372036854775807\r\n", "hello"),
+       413},
       {"ContentLengthSemicolon", Post("Content-Length: 5;\r\n", "hello"), 400},
       {"ContentLengthQuoted", Post("Content-Length: \"5\"\r\n", "hello"), 400},
-      {"ContentLengthVerticalTab", Post("Content-Length: \x0b""5\r\n", "hello"), 400},
+      {"ContentLengthVerticalTab",
+       Post("Content-Length: \x0b"
+            "5\r\n",
+            "hello"),
+       400},
       {"TransferEncodingIdentity", Post("Transfer-Encoding: identity\r\n", ""), 501},
       {"TransferEncodingGzip", Post("Transfer-Encoding: gzip\r\n", ""), 501},
-      {"TransferEncodingGzipChunked", Post("Transfer-Encoding: gzip, chunked\r\n", "0\r\n\r\n"), 400},
-      {"TransferEncodingChunkedIdentity", Post("Transfer-Encoding: chunked, identity\r\n", "0\r\n\r\n"), 400},
-      {"TransferEncodingChunkedTwiceInOneField", Post("Transfer-Encoding: chunked, chunked\r\n", "0\r\n\r\n"), 400},
-      {"TransferEncodingTwice", Post("Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n", "0\r\n\r\n"), 400},
-      {"TransferEncodingTwiceSecondOther", Post("Transfer-Encoding: chunked\r\nTransfer-Encoding: x\r\n", "0\r\n\r\n"), 400},
-      {"TransferEncodingTwiceFirstOther", Post("Transfer-Encoding: x\r\nTransfer-Encoding: chunked\r\n", "0\r\n\r\n"), 400},
+      {"TransferEncodingGzipChunked", Post("Transfer-Encoding: gzip, chunked\r\n", "0\r\n\r\n"),
+       400},
+      {"TransferEncodingChunkedIdentity",
+       Post("Transfer-Encoding: chunked, identity\r\n", "0\r\n\r\n"), 400},
+      {"TransferEncodingChunkedTwiceInOneField",
+       Post("Transfer-Encoding: chunked, chunked\r\n", "0\r\n\r\n"), 400},
+      {"TransferEncodingTwice",
+       Post("Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n", "0\r\n\r\n"), 400},
+      {"TransferEncodingTwiceSecondOther",
+       Post("Transfer-Encoding: chunked\r\nTransfer-Encoding: x\r\n", "0\r\n\r\n"), 400},
+      {"TransferEncodingTwiceFirstOther",
+       Post("Transfer-Encoding: x\r\nTransfer-Encoding: chunked\r\n", "0\r\n\r\n"), 400},
       {"TransferEncodingXchunked", Post("Transfer-Encoding: xchunked\r\n", "0\r\n\r\n"), 501},
       {"TransferEncodingQuoted", Post("Transfer-Encoding: \"chunked\"\r\n", "0\r\n\r\n"), 400},
-      {"TransferEncodingWithParameter", Post("Transfer-Encoding: chunked;q=1\r\n", "0\r\n\r\n"), 400},
+      {"TransferEncodingWithParameter", Post("Transfer-Encoding: chunked;q=1\r\n", "0\r\n\r\n"),
+       400},
       {"TransferEncodingEmpty", Post("Transfer-Encoding:\r\n", "0\r\n\r\n"), 400},
       {"TransferEncodingTrailingComma", Post("Transfer-Encoding: chunked,\r\n", "0\r\n\r\n"), 400},
       {"TransferEncodingLeadingComma", Post("Transfer-Encoding: ,chunked\r\n", "0\r\n\r\n"), 400},
-      {"TransferEncodingVerticalTab", Post("Transfer-Encoding: \x0b" "chunked\r\n", "0\r\n\r\n"), 400},
+      {"TransferEncodingVerticalTab",
+       Post("Transfer-Encoding: \x0b"
+            "chunked\r\n",
+            "0\r\n\r\n"),
+       400},
       {"TransferEncodingFormFeed", Post("Transfer-Encoding: chunked\x0c\r\n", "0\r\n\r\n"), 400},
       {"TransferEncodingNul", Post("Transfer-Encoding: chunked\0\r\n"s, "0\r\n\r\n"), 400},
       {"TransferEncodingHighByte", Post("Transfer-Encoding: chunked\xff\r\n", "0\r\n\r\n"), 400},
-      {"TransferEncodingInHttp10", "POST / HTTP/1.0\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n", 400},
+      {"TransferEncodingInHttp10",
+       "POST / HTTP/1.0\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n", 400},
       {"BlankBeforeColon", Post("Content-Length : 5\r\n", "hello"), 400},
       {"TabBeforeColon", Post("Transfer-Encoding\t: chunked\r\n", "0\r\n\r\n"), 400},
       {"FoldedField", Post("Content-Length:\r\n 5\r\n", "hello"), 400},
@@ -92,7 +118,8 @@ const std::vector<RawCase>& Cases() {
       {"ChunkExtensionWithCarriageReturn", Chunked("5;a=\rb\r\nhello\r\n0\r\n\r\n"), 400},
       {"ChunkExtensionWithLineFeed", Chunked("5;a=\nb\r\nhello\r\n0\r\n\r\n"), 400},
       {"ChunkExtensionWithNul", Chunked("5;a=\0\r\nhello\r\n0\r\n\r\n"s), 400},
-      {"ChunkExtensionTooLong", Chunked("5;a=" + std::string(1000, 'b') + "\r\nhello\r\n0\r\n\r\n"), 400},
+      {"ChunkExtensionTooLong", Chunked("5;a=" + std::string(1000, 'b') + "\r\nhello\r\n0\r\n\r\n"),
+       400},
       {"TrailerContentLength", Chunked("0\r\nContent-Length: 5\r\n\r\n"), 400},
       {"TrailerTransferEncoding", Chunked("0\r\nTransfer-Encoding: chunked\r\n\r\n"), 400},
       {"TrailerHost", Chunked("0\r\nHost: b\r\n\r\n"), 400},
@@ -100,11 +127,15 @@ const std::vector<RawCase>& Cases() {
       {"TrailerLineFeed", Chunked("0\r\nX: y\n\r\n"), 400},
       {"TrailerFolded", Chunked("0\r\nX: y\r\n z\r\n\r\n"), 400},
       {"TrailerWithBlankBeforeColon", Chunked("0\r\nX : y\r\n\r\n"), 400},
-      {"TrailerTooManyFields", Chunked("0\r\n" + [] {
-         std::string fields;
-         for (int i = 0; i < 40; ++i) absl::StrAppend(&fields, "X: y\r\n");
-         return fields;
-       }() + "\r\n"), 431},
+      {"TrailerTooManyFields",
+       Chunked("0\r\n" +
+               [] {
+                 std::string fields;
+                 for (int i = 0; i < 40; ++i) absl::StrAppend(&fields, "X: y\r\n");
+                 return fields;
+               }() +
+               "\r\n"),
+       431},
       {"TrailerTooLarge", Chunked("0\r\nX: " + std::string(10'000, 'y') + "\r\n\r\n"), 431},
       // Lines and bytes.
       {"LineFeedAfterRequestLine", "GET / HTTP/1.1\nHost: a\r\n\r\n", 400},
@@ -175,7 +206,8 @@ const std::vector<RawCase>& Cases() {
          std::string fields;
          for (int i = 0; i < 40; ++i) absl::StrAppend(&fields, "X", i, ": y\r\n");
          return fields;
-       }()), 431},
+       }()),
+       431},
       {"BodyOneByteTooLarge", Post("Content-Length: 65537\r\n", ""), 413},
       {"ChunkedBodyTooLarge", Chunked("8000\r\n" + std::string(0x8000, 'a') + "\r\n8001\r\n"), 413},
   };
@@ -196,7 +228,8 @@ const std::vector<std::pair<std::string, std::string>>& Accepted() {
       {"GET / HTTP/1.0\r\n\r\n", "GET / |"},
       {"get / HTTP/1.1\r\nHost: a\r\n\r\n", "get / |"},
       {Get("X: caf\xc3\xa9\r\n"), "GET / |"},
-      {Get("Upgrade: h2c\r\nConnection: Upgrade, HTTP2-Settings\r\nHTTP2-Settings: AA\r\n"), "GET / |"},
+      {Get("Upgrade: h2c\r\nConnection: Upgrade, HTTP2-Settings\r\nHTTP2-Settings: AA\r\n"),
+       "GET / |"},
       {Post("Content-Length: 5\r\n", "hello"), "POST / |hello"},
       {Post("Content-Length: 0005\r\n", "hello"), "POST / |hello"},
       {Post("Content-Length: 0\r\n", ""), "POST / |"},
@@ -209,8 +242,10 @@ const std::vector<std::pair<std::string, std::string>>& Accepted() {
       {Chunked("5;name=value;x=\"y\"\r\nhello\r\n0;last\r\n\r\n"), "POST / |hello"},
       {Chunked("5\r\nhello\r\n0\r\nX-Sum: 1\r\nY: 2\r\n\r\n"), "POST / |hello"},
       {Chunked("0\r\n\r\n"), "POST / |"},
-      {Post("Content-Length: 65536\r\n", std::string(65536, 'b')), "POST / |" + std::string(65536, 'b')},
-      {"GET /" + std::string(1023, 'a') + " HTTP/1.1\r\nHost: a\r\n\r\n", "GET /" + std::string(1023, 'a') + " |"},
+      {Post("Content-Length: 65536\r\n", std::string(65536, 'b')),
+       "POST / |" + std::string(65536, 'b')},
+      {"GET /" + std::string(1023, 'a') + " HTTP/1.1\r\nHost: a\r\n\r\n",
+       "GET /" + std::string(1023, 'a') + " |"},
   };
   return *cases;
 }
@@ -224,14 +259,18 @@ class ServerStrictness : public ::testing::Test {
     options.max_target_bytes = 1024;
     options.max_body_bytes = 65536;
     options.error_response = [](int status, absl::string_view reason) {
-      return Response{status, {{"Content-Type", "application/json"}}, absl::StrCat("{\"reason\":\"", reason, "\"}")};
+      return Response{status,
+                      {{"Content-Type", "application/json"}},
+                      absl::StrCat("{\"reason\":\"", reason, "\"}")};
     };
     return options;
   }
   TestServer server_{[this](Request request, std::shared_ptr<Exchange> exchange) {
                        ++handled_;
-                       exchange->Respond({200, {}, absl::StrCat(request.method, " ", request.path, " ",
-                                                                request.query, "|", request.body)});
+                       exchange->Respond({200,
+                                          {},
+                                          absl::StrCat(request.method, " ", request.path, " ",
+                                                       request.query, "|", request.body)});
                      },
                      Options()};
   std::atomic<int> handled_{0};
@@ -246,7 +285,8 @@ TEST_F(ServerStrictness, RefusesWithTheRightStatusAndCloses) {
     // What a smuggler hopes to have read as a second request.
     client.Send(test.bytes + "GET /smuggled HTTP/1.1\r\nHost: a\r\n\r\n");
     const std::string answer = client.ReadToEnd();
-    EXPECT_TRUE(absl::StartsWith(answer, absl::StrCat("HTTP/1.1 ", test.status, " "))) << answer.substr(0, 200);
+    EXPECT_TRUE(absl::StartsWith(answer, absl::StrCat("HTTP/1.1 ", test.status, " ")))
+        << answer.substr(0, 200);
     EXPECT_TRUE(absl::StrContains(answer, "\r\nConnection: close\r\n")) << answer;
     EXPECT_TRUE(absl::StrContains(answer, "{\"reason\":")) << answer;
     EXPECT_FALSE(absl::StrContains(answer.substr(1), "HTTP/1.1 ")) << answer;
@@ -266,7 +306,8 @@ TEST_F(ServerStrictness, RefusesTheSameByteByByte) {
     }
     client.Send("GET /smuggled HTTP/1.1\r\nHost: a\r\n\r\n");
     const std::string answer = client.ReadToEnd();
-    EXPECT_TRUE(absl::StartsWith(answer, absl::StrCat("HTTP/1.1 ", test.status, " "))) << answer.substr(0, 200);
+    EXPECT_TRUE(absl::StartsWith(answer, absl::StrCat("HTTP/1.1 ", test.status, " ")))
+        << answer.substr(0, 200);
     EXPECT_FALSE(absl::StrContains(answer.substr(1), "HTTP/1.1 ")) << answer;
   }
 }

@@ -35,8 +35,10 @@ Identity Make(const std::string& name, const Identity* issuer, int from, int to,
   X509_NAME_add_entry_by_txt(X509_get_subject_name(certificate), "CN", MBSTRING_ASC,
                              reinterpret_cast<const unsigned char*>(name.c_str()), -1, -1, 0);
   X509_set_issuer_name(certificate, X509_get_subject_name(signer));
-  AddExtension(certificate, signer, NID_basic_constraints, issuer == nullptr ? "critical,CA:TRUE" : "CA:FALSE");
-  if (!subject_alt_names.empty()) AddExtension(certificate, signer, NID_subject_alt_name, subject_alt_names);
+  AddExtension(certificate, signer, NID_basic_constraints,
+               issuer == nullptr ? "critical,CA:TRUE" : "CA:FALSE");
+  if (!subject_alt_names.empty())
+    AddExtension(certificate, signer, NID_subject_alt_name, subject_alt_names);
   X509_sign(certificate, issuer != nullptr ? issuer->key.get() : made.key.get(), EVP_sha256());
   return made;
 }
@@ -62,7 +64,8 @@ TestAuthority::TestAuthority()
 
 TestAuthority::~TestAuthority() { ::unlink(file_.c_str()); }
 
-Identity TestAuthority::Issue(const std::string& names, int valid_from_seconds, int valid_to_seconds) const {
+Identity TestAuthority::Issue(const std::string& names, int valid_from_seconds,
+                              int valid_to_seconds) const {
   return Make("server", &self_, valid_from_seconds, valid_to_seconds, names);
 }
 

@@ -1,4 +1,5 @@
-// A certificate authority made on the spot and a blocking TLS server end, for the client's TLS tests.
+// A certificate authority made on the spot and a blocking TLS server end, for the client's TLS
+// tests.
 #ifndef SIGNALBOX_TESTS_UNIT_HTTP_TLS_PEER_H_
 #define SIGNALBOX_TESTS_UNIT_HTTP_TLS_PEER_H_
 
@@ -25,7 +26,8 @@ class TestAuthority {
   const std::string& ca_file() const { return file_; }
   ~TestAuthority();
   // `names` as OpenSSL writes subject alternative names: "DNS:localhost,IP:127.0.0.1".
-  Identity Issue(const std::string& names, int valid_from_seconds = -3600, int valid_to_seconds = 3600) const;
+  Identity Issue(const std::string& names, int valid_from_seconds = -3600,
+                 int valid_to_seconds = 3600) const;
 
  private:
   Identity self_;

@@ -45,7 +45,8 @@ TEST(ChunkLine, JudgesEveryPrefix) {
 
 TEST(RequestParser, ReadsTheSameRequestsWhereverTheBytesAreCut) {
   const std::string bytes =
-      "POST /a?b HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n4\r\nWiki\r\n5;x=y\r\npedia\r\n0\r\nT: v\r\n\r\n"
+      "POST /a?b HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: "
+      "chunked\r\n\r\n4\r\nWiki\r\n5;x=y\r\npedia\r\n0\r\nT: v\r\n\r\n"
       "POST /c HTTP/1.1\r\nHost: h\r\nContent-Length: 3\r\n\r\nabc"
       "GET /d HTTP/1.1\r\nHost: h\r\n\r\n";
   for (size_t cut = 0; cut <= bytes.size(); ++cut) {
@@ -71,7 +72,8 @@ TEST(RequestParser, ReadsTheSameRequestsWhereverTheBytesAreCut) {
 
 TEST(ResponseParser, ReadsTheSameResponseWhereverTheBytesAreCut) {
   const std::string bytes =
-      "HTTP/1.1 102 Processing\r\n\r\nHTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n4\r\nWiki\r\n5\r\npedia\r\n0\r\n\r\n";
+      "HTTP/1.1 102 Processing\r\n\r\nHTTP/1.1 200 OK\r\nTransfer-Encoding: "
+      "chunked\r\n\r\n4\r\nWiki\r\n5\r\npedia\r\n0\r\n\r\n";
   for (size_t cut = 0; cut <= bytes.size(); ++cut) {
     ResponseParser parser({1000, 10, 1000}, ResponseParser::Body::kExpected);
     std::string body;
@@ -96,11 +98,17 @@ TEST(ResponseParser, ReadsTheSameResponseWhereverTheBytesAreCut) {
 
 TEST(ResponseHead, HasLengthOrChunkingAndNothingTheHandlerSmuggledIn) {
   std::string head;
-  AppendResponseHead(429, {{"Retry-After", "1"}, {"connection", "keep-alive"}, {"DATE", "x"}, {"A", "b\nc"}, {"D", "caf\xc3\xa9"}},
+  AppendResponseHead(429,
+                     {{"Retry-After", "1"},
+                      {"connection", "keep-alive"},
+                      {"DATE", "x"},
+                      {"A", "b\nc"},
+                      {"D", "caf\xc3\xa9"}},
                      Framing::kLength, 7, ConnectionField::kClose, &head);
   EXPECT_TRUE(absl::StartsWith(head, "HTTP/1.1 429 Too Many Requests\r\nDate: "));
   EXPECT_TRUE(absl::EndsWith(head,
-                             " GMT\r\nContent-Length: 7\r\nConnection: close\r\nRetry-After: 1\r\nD: caf\xc3\xa9\r\n\r\n"));
+                             " GMT\r\nContent-Length: 7\r\nConnection: close\r\nRetry-After: "
+                             "1\r\nD: caf\xc3\xa9\r\n\r\n"));
 }
 
 }  // namespace

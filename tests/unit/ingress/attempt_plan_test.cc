@@ -276,7 +276,10 @@ TEST(AttemptPlan, WaitsForAWholeAnswerAsLongAsItMayTake) {
   AttemptPolicy policy;
   policy.first_token_timeout = absl::Seconds(10);
   Driver driver({{"a"}, {"b"}}, policy, /*stream=*/false);
-  EXPECT_GT(driver.Begin().first_token_timeout, absl::Seconds(60));
+  const AttemptPlan::Step step = driver.Begin();
+  EXPECT_EQ(step.first_token_timeout,
+            absl::Seconds(10));  // a stall is still noticed by the adapter
+  EXPECT_GT(step.patience, absl::Seconds(60));
 }
 
 TEST(AttemptPlan, NeverPromisesMoreThanTheTimeLeft) {

@@ -434,10 +434,10 @@ TEST_F(ChatCallTest, RoutesByTheCatalogueWhenTheRouterWasNeverReached) {
   EXPECT_EQ(adapter_.last().request.endpoint_id(), "acme/model@private");
 }
 
-TEST_F(ChatCallTest, ReusesADecisionThatCarriesShares) {
+TEST_F(ChatCallTest, ReusesADecisionAndDrawsAnew) {
   router_.answer->set_valid_for_ms(2'000);
-  router_.answer->mutable_candidates(0)->mutable_score()->set_share(0.5);
-  router_.answer->mutable_candidates(1)->mutable_score()->set_share(0.5);
+  router_.answer->mutable_candidates(0)->set_draw_weight(0.5);
+  router_.answer->mutable_candidates(1)->set_draw_weight(0.5);
   std::set<std::string> endpoints;
   for (int i = 0; i < 40; ++i) {
     const auto seen = Send(kStreamBody);

@@ -18,11 +18,11 @@ Decision Shared(DecideResponse decision) {
   return std::make_shared<const DecideResponse>(std::move(decision));
 }
 
-DecideResponse TwoCandidates(double first_share, double second_share) {
+DecideResponse TwoCandidates(double first_weight, double second_weight) {
   DecideResponse decision;
   decision.set_valid_for_ms(2'000);
-  AddCandidate(&decision, "a")->mutable_score()->set_share(first_share);
-  AddCandidate(&decision, "b")->mutable_score()->set_share(second_share);
+  AddCandidate(&decision, "a")->set_draw_weight(first_weight);
+  AddCandidate(&decision, "b")->set_draw_weight(second_weight);
   return decision;
 }
 
@@ -56,7 +56,7 @@ TEST(DecisionCache, KeyForgetsTheSessionAndTheExactLengthAndLeavesTheFeaturesAlo
   EXPECT_NE(DecisionCache::KeyOf(&one), DecisionCache::KeyOf(&two));
 }
 
-TEST(DecisionCache, ReusesADecisionWithSharesWhileItIsValid) {
+TEST(DecisionCache, ReusesADecisionWhileItIsValid) {
   DecisionCache cache(10);
   cache.Put("k", Shared(TwoCandidates(0.5, 0.5)), absl::Seconds(10));
   EXPECT_NE(cache.Reusable("k", absl::Seconds(11)), nullptr);
@@ -65,14 +65,16 @@ TEST(DecisionCache, ReusesADecisionWithSharesWhileItIsValid) {
   EXPECT_EQ(cache.Last("other"), nullptr);
 }
 
-TEST(DecisionCache, DoesNotReuseADrawWithoutShares) {
+TEST(DecisionCache, KeepsADecisionThatMayNotBeReusedAsTheLast) {
   DecisionCache cache(10);
-  cache.Put("k", Shared(TwoCandidates(0, 0)), absl::Seconds(10));
+  DecideResponse decision = TwoCandidates(0.5, 0.5);
+  decision.set_valid_for_ms(0);
+  cache.Put("k", Shared(decision), absl::Seconds(10));
   EXPECT_EQ(cache.Reusable("k", absl::Seconds(10)), nullptr);
   EXPECT_NE(cache.Last("k"), nullptr);
 }
 
-TEST(RedrawnOrder, DrawsTheFirstPlaceByShare) {
+TEST(RedrawnOrder, DrawsByWeight) {
   const uint64_t seed = 20'260'822;
   SCOPED_TRACE(seed);
   Rng rng(seed);
@@ -86,14 +88,21 @@ TEST(RedrawnOrder, DrawsTheFirstPlaceByShare) {
   EXPECT_NEAR(first, 2'500, 200);
 }
 
-TEST(RedrawnOrder, KeepsACertainFirstPlaceAndLeavesOutWhatIsTooSmall) {
+TEST(RedrawnOrder, KeepsAFixedOrderAndLeavesOutWhatIsTooSmall) {
   Rng rng(1);
-  DecideResponse decision = TwoCandidates(1, 0);
+  DecideResponse decision = TwoCandidates(0, 0);
   EXPECT_EQ(RedrawnOrder(decision, Features(), &rng)[0]->provider_slug(), "a");
   decision.mutable_candidates(0)->set_context_length(50);
   const CandidateOrder order = RedrawnOrder(decision, Features(), &rng);
   ASSERT_EQ(order.size(), 1u);
   EXPECT_EQ(order[0]->provider_slug(), "b");
+}
+
+TEST(RedrawnOrder, NeverDrawsAcrossGroups) {
+  Rng rng(5);
+  DecideResponse decision = TwoCandidates(1e-9, 1e9);
+  decision.mutable_candidates(1)->set_draw_group(1);
+  for (int i = 0; i < 100; ++i) EXPECT_EQ(RedrawnOrder(decision, Features(), &rng)[0]->provider_slug(), "a");
 }
 
 TEST(DecideFromCatalogue, OrdersByPrice) {

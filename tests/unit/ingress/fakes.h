@@ -161,6 +161,7 @@ class FakeAdapter final : public seam::ProviderAdapter {
     seam::GenerateSink* sink = nullptr;
     bool destroyed = false;
     bool paused = false;
+    int pauses = 0;  // how often it was paused
 
     void Content(std::string data, bool commits = true, int64_t output_tokens = 1) {
       provider::v1::Content content;
@@ -208,7 +209,10 @@ class FakeAdapter final : public seam::ProviderAdapter {
    public:
     explicit Running(std::shared_ptr<Call> call) : call_(std::move(call)) {}
     ~Running() override { call_->destroyed = true; }
-    void PauseReading() override { call_->paused = true; }
+    void PauseReading() override {
+      call_->paused = true;
+      ++call_->pauses;
+    }
     void ResumeReading() override { call_->paused = false; }
 
    private:

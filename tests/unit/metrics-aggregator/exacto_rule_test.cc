@@ -82,7 +82,8 @@ TEST(ExactoRule, DeranksNothingWithFewerThanFourProviders) {
   const auto peers = Judge(
       {Peer("m@a", 50, 0), Peer("m@b", 50, 0), Peer("m@c/fp8", 50, 0), Peer("m@c/fp4", 1, 900)});
   for (const EndpointScore& peer : peers) {
-    EXPECT_EQ(peer.exacto_tier(), EXACTO_TIER_GOOD);
+    // The standing of an endpoint nobody has tried: none is ahead of another.
+    EXPECT_EQ(peer.exacto_tier(), EXACTO_TIER_INSUFFICIENT_DATA);
     EXPECT_THAT(peer.exacto_reason(), HasSubstr("3 live providers, 4 are needed"));
   }
 }
@@ -90,7 +91,7 @@ TEST(ExactoRule, DeranksNothingWithFewerThanFourProviders) {
 TEST(ExactoRule, EndpointsWithoutTrafficAreNoPeers) {
   const auto peers =
       Judge({Peer("m@a", 50, 0), Peer("m@b", 50, 0), Peer("m@c", 1, 0), Peer("m@d", 0, 0, 0, 0)});
-  EXPECT_EQ(peers[2].exacto_tier(), EXACTO_TIER_GOOD);
+  EXPECT_EQ(peers[2].exacto_tier(), EXACTO_TIER_INSUFFICIENT_DATA);
 }
 
 TEST(ExactoRule, TellsInsufficientDataFromGood) {

@@ -191,8 +191,54 @@ TEST_F(GenerationTest, GivesTheSameAnswerForEverySplit) {
   }
 }
 
-TEST_F(GenerationTest, DeliversAWholeAnswerBeforeTheResult) {
+// Short enough to be asked for in one piece.
+provider::v1::GenerateRequest ShortRequest() {
+  provider::v1::GenerateRequest request = ChatRequest("m/one@acme", false);
+  request.set_body(R"({"model":"m/one","messages":[],"max_tokens":100})");
+  return request;
+}
+
+TEST_F(GenerationTest, AsksForAWholeAnswerAsAStreamWhenItMayTakeLong) {
   Start(ChatRequest("m/one@acme", false));
+  EXPECT_THAT(call().request().body, HasSubstr("\"stream\":true"));
+  call().Head(200);
+  call().Body(RoleEvent());
+  clock_.Advance(absl::Milliseconds(300));
+  call().Body(TextEvent("Hel") + TextEvent("lo"));
+  EXPECT_TRUE(sink_.contents.empty());
+  clock_.Advance(absl::Milliseconds(700));
+  call().Body(FinishEvent() + UsageEvent(7, 2) + DoneEvent());
+  call().End();
+  ExpectSuccess();
+  ASSERT_EQ(sink_.contents.size(), 1u);
+  EXPECT_TRUE(sink_.contents[0].commits());
+  EXPECT_THAT(sink_.contents[0].data(), HasSubstr("\"Hello\""));
+  EXPECT_EQ(sink_.contents[0].data().back(), '}');
+  EXPECT_EQ(sink_.result->ttft_us(), 300'000);
+  EXPECT_EQ(sink_.result->usage().prompt_tokens(), 7);
+  EXPECT_FALSE(observer_.outcome().after_commit());
+}
+
+TEST_F(GenerationTest, AWholeAnswerCutInItsStreamHasNotReachedTheClient) {
+  Start(ChatRequest("m/one@acme", false));
+  call().Head(200);
+  call().Body(TextEvent("half"));
+  call().Error(Kind::kReset, true);
+  ExpectFailure(v1::REASON_PROVIDER_CUT, false);
+  EXPECT_TRUE(sink_.contents.empty());
+}
+
+TEST_F(GenerationTest, AnAnswerInOnePieceMayTakeAsLongAsItIsLong) {
+  Start(ShortRequest());
+  EXPECT_THAT(call().request().body, Not(HasSubstr("\"stream\":true")));
+  executor_.Advance(absl::Seconds(34));
+  EXPECT_FALSE(sink_.result.has_value());
+  executor_.Advance(absl::Seconds(1));  // 30 s and 100 tokens at 20 per second
+  ExpectFailure(v1::REASON_PROVIDER_TIMEOUT);
+}
+
+TEST_F(GenerationTest, DeliversAWholeAnswerBeforeTheResult) {
+  Start(ShortRequest());
   clock_.Advance(absl::Milliseconds(400));
   call().Head(200, {{"Content-Type", "application/json"}});
   clock_.Advance(absl::Milliseconds(100));
@@ -244,6 +290,14 @@ TEST_F(GenerationTest, TakesALostConnectionAfterTheEndMarkerForTheEnd) {
   Start();
   call().Head(200);
   call().Body(TextEvent("x") + FinishEvent() + DoneEvent());
+  call().Error(Kind::kReset, true);
+  ExpectSuccess();
+}
+
+TEST_F(GenerationTest, TakesALostConnectionAfterTheFinishReasonForTheEnd) {
+  Start();
+  call().Head(200);
+  call().Body(TextEvent("x") + FinishEvent());
   call().Error(Kind::kReset, true);
   ExpectSuccess();
 }

@@ -55,13 +55,36 @@ TEST(LimitsOf, TakesTheRequestsTimesFirst) {
       << "never longer than the whole";
 }
 
-TEST(LimitsOf, WholeAnswersWaitForContentOnlyWhenTheRequestSaysSo) {
+TEST(LimitsOf, AnswersInOnePieceHaveNoDeadlineForContentByDefault) {
   const auto catalogue = BuildCatalogue();
   const catalogue::Endpoint& acme = *catalogue->FindEndpoint("m/one@acme");
   provider::v1::GenerateRequest request = ChatRequest("m/one@acme", false);
+  EXPECT_EQ(LimitsOf({}, acme, request).waits.first_content, absl::Seconds(30))
+      << "asked for as a stream";
+  request.set_body(R"({"max_tokens":100})");
   EXPECT_EQ(LimitsOf({}, acme, request).waits.first_content, absl::InfiniteDuration());
   request.set_first_token_timeout_ms(5000);
   EXPECT_EQ(LimitsOf({}, acme, request).waits.first_content, absl::Seconds(5));
+}
+
+TEST(StreamsUpstream, OnlyWhatCanBePutTogetherAgain) {
+  const auto streams = [](const char* body, bool no_stream_options = false) {
+    config::v1::Catalogue source = TestCatalogue();
+    source.mutable_providers(0)->mutable_quirks()->set_no_stream_options(no_stream_options);
+    const auto catalogue = BuildCatalogue(source);
+    provider::v1::GenerateRequest request = ChatRequest("m/one@acme", false);
+    request.set_body(body);
+    return StreamsUpstream(request, *catalogue->FindEndpoint("m/one@acme"));
+  };
+  EXPECT_TRUE(streams("{}"));
+  EXPECT_TRUE(streams(R"({"max_tokens":5000})"));
+  EXPECT_FALSE(streams(R"({"max_tokens":256})"));
+  EXPECT_FALSE(streams(R"({"n":2})"));
+  EXPECT_FALSE(streams(R"({"logprobs":true,"modalities":null})"));
+  EXPECT_TRUE(streams(R"({"logprobs":false})"));
+  EXPECT_FALSE(streams("{}", true));
+  EXPECT_EQ(LongestGeneration(R"({"max_tokens":100})"), absl::Seconds(5));
+  EXPECT_EQ(LongestGeneration("{}"), absl::Seconds(204.8));
 }
 
 TEST(RunawayBytes, FollowsMaxTokens) {
