@@ -13,7 +13,8 @@ namespace signalbox {
 
 class Backoff {
  public:
-  Backoff(absl::Duration base, absl::Duration cap, Rng rng) : base_(base), cap_(cap), next_(base), rng_(rng) {}
+  Backoff(absl::Duration base, absl::Duration cap, Rng rng)
+      : base_(base), cap_(cap), next_(base), rng_(rng) {}
 
   absl::Duration Next() {
     const absl::Duration delay = next_ * std::max(rng_.Uniform(), 0.05);

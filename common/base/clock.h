@@ -1,4 +1,5 @@
-// Time as a value that is handed in. Pure code takes a Clock, never the wall clock, so that tests choose the time.
+// Time as a value that is handed in. Pure code takes a Clock, never the wall clock, so that tests
+// choose the time.
 //
 // Thread-safe.
 #ifndef SIGNALBOX_COMMON_BASE_CLOCK_H_

@@ -1,7 +1,9 @@
-// Where code runs: an event loop seen as "run this soon, on your thread" and "run this later". Request logic takes an
-// Executor, so it neither knows Asio nor creates threads, and a test drives it by hand.
+// Where code runs: an event loop seen as "run this soon, on your thread" and "run this later".
+// Request logic takes an Executor, so it neither knows Asio nor creates threads, and a test drives
+// it by hand.
 //
-// Post is thread-safe. RunAfter, Cancel and everything that runs on the executor belong to its one thread.
+// Post is thread-safe. RunAfter, Cancel and everything that runs on the executor belong to its one
+// thread.
 #ifndef SIGNALBOX_COMMON_BASE_EXECUTOR_H_
 #define SIGNALBOX_COMMON_BASE_EXECUTOR_H_
 
@@ -24,7 +26,8 @@ class Executor {
   virtual void Dispatch(Task task) = 0;
   // REQUIRES: on the executor's thread.
   virtual TimerId RunAfter(absl::Duration delay, Task task) = 0;
-  // The task will not run after this returns. An unknown or fired id is ignored. REQUIRES: on the executor's thread.
+  // The task will not run after this returns. An unknown or fired id is ignored. REQUIRES: on the
+  // executor's thread.
   virtual void Cancel(TimerId timer) = 0;
   virtual bool IsCurrent() const = 0;
 };

@@ -16,7 +16,8 @@ class RandomPool {
  public:
   void Take(unsigned char* out, size_t size) {
     if (size > sizeof(bytes_) - used_) {
-      if (RAND_bytes(bytes_, sizeof(bytes_)) != 1) std::abort();  // no entropy: nothing safe can follow
+      if (RAND_bytes(bytes_, sizeof(bytes_)) != 1)
+        std::abort();  // no entropy: nothing safe can follow
       used_ = 0;
     }
     for (size_t i = 0; i < size; ++i) {
@@ -44,7 +45,8 @@ std::string RandomHex(size_t bytes) {
 }  // namespace
 
 std::string NewGenerationId(absl::Time now) {
-  static constexpr char kAlphabet[] = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
+  static constexpr char kAlphabet[] =
+      "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
   unsigned char random[20];
   RandomBytes(random, sizeof(random));
   std::string id = absl::StrCat("gen-", absl::ToUnixSeconds(now), "-");

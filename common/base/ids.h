@@ -11,7 +11,8 @@
 
 namespace signalbox {
 
-// "gen-<unix seconds>-<20 base62 characters>": sortable by time, unguessable, the shape OpenRouter's clients know.
+// "gen-<unix seconds>-<20 base62 characters>": sortable by time, unguessable, the shape
+// OpenRouter's clients know.
 std::string NewGenerationId(absl::Time now);
 
 // "sk-sb-v1-<64 hex characters>": 256 bits from the operating system.

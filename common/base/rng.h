@@ -1,4 +1,5 @@
-// Random numbers as a value that is handed in: fast, not cryptographic (ids and keys use common/base/ids.h).
+// Random numbers as a value that is handed in: fast, not cryptographic (ids and keys use
+// common/base/ids.h).
 //
 // Thread-compatible: one Rng per thread.
 #ifndef SIGNALBOX_COMMON_BASE_RNG_H_
@@ -23,7 +24,9 @@ class Rng {
   // Uniform in [0, 1).
   double Uniform() { return static_cast<double>((*this)() >> 11) * 0x1.0p-53; }
   // Uniform in [0, bound). REQUIRES: bound > 0.
-  uint64_t Below(uint64_t bound) { return static_cast<uint64_t>((static_cast<unsigned __int128>((*this)()) * bound) >> 64); }
+  uint64_t Below(uint64_t bound) {
+    return static_cast<uint64_t>((static_cast<unsigned __int128>((*this)()) * bound) >> 64);
+  }
 
  private:
   uint64_t state_[4];

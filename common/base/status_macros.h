@@ -1,4 +1,5 @@
-// RETURN_IF_ERROR and ASSIGN_OR_RETURN: early return on a bad absl::Status. (Debian's Abseil has no such macros.)
+// RETURN_IF_ERROR and ASSIGN_OR_RETURN: early return on a bad absl::Status. (Debian's Abseil has no
+// such macros.)
 #ifndef SIGNALBOX_COMMON_BASE_STATUS_MACROS_H_
 #define SIGNALBOX_COMMON_BASE_STATUS_MACROS_H_
 

@@ -16,7 +16,9 @@ class Wrapper : public Module {
   std::vector<std::string> GrpcServices() const override { return module_->GrpcServices(); }
   void Register(grpc::ServerBuilder& builder) override { module_->Register(builder); }
   absl::Status Start() override { return module_->Start(); }
-  std::vector<std::pair<std::string, std::string>> Addresses() const override { return module_->Addresses(); }
+  std::vector<std::pair<std::string, std::string>> Addresses() const override {
+    return module_->Addresses();
+  }
   void BeginDrain() override { module_->BeginDrain(); }
   int InFlight() const override { return module_->InFlight(); }
   void Stop() override { module_->Stop(); }
@@ -27,9 +29,11 @@ class Wrapper : public Module {
 
 class GrpcWrapper final : public Wrapper {
  public:
-  GrpcWrapper(std::unique_ptr<Module> module, std::string full_name, std::unique_ptr<grpc::Service> service,
-              std::function<int()> in_flight)
-      : Wrapper(std::move(module)), full_name_(std::move(full_name)), service_(std::move(service)),
+  GrpcWrapper(std::unique_ptr<Module> module, std::string full_name,
+              std::unique_ptr<grpc::Service> service, std::function<int()> in_flight)
+      : Wrapper(std::move(module)),
+        full_name_(std::move(full_name)),
+        service_(std::move(service)),
         in_flight_(std::move(in_flight)) {}
 
   std::vector<std::string> GrpcServices() const override {
@@ -62,8 +66,10 @@ class KeepingWrapper final : public Wrapper {
 }  // namespace
 
 std::unique_ptr<Module> WithGrpcService(std::unique_ptr<Module> module, std::string full_name,
-                                        std::unique_ptr<grpc::Service> service, std::function<int()> in_flight) {
-  return std::make_unique<GrpcWrapper>(std::move(module), std::move(full_name), std::move(service), std::move(in_flight));
+                                        std::unique_ptr<grpc::Service> service,
+                                        std::function<int()> in_flight) {
+  return std::make_unique<GrpcWrapper>(std::move(module), std::move(full_name), std::move(service),
+                                       std::move(in_flight));
 }
 
 std::unique_ptr<Module> Keeping(std::unique_ptr<Module> module, std::shared_ptr<void> parts) {

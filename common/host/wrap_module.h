@@ -1,5 +1,5 @@
-// Modules put around modules. A service's logic knows nothing of gRPC, and a module takes what it needs by reference; whoever
-// wires a process adds the service and the things referred to here.
+// Modules put around modules. A service's logic knows nothing of gRPC, and a module takes what it
+// needs by reference; whoever wires a process adds the service and the things referred to here.
 #ifndef SIGNALBOX_COMMON_HOST_WRAP_MODULE_H_
 #define SIGNALBOX_COMMON_HOST_WRAP_MODULE_H_
 
@@ -15,8 +15,8 @@ class Service;
 
 namespace signalbox::host {
 
-// Registers `service` under its full name, for health checks. The service is destroyed before the module. `in_flight`, if set,
-// counts calls of the service beside the module's own.
+// Registers `service` under its full name, for health checks. The service is destroyed before the
+// module. `in_flight`, if set, counts calls of the service beside the module's own.
 std::unique_ptr<Module> WithGrpcService(std::unique_ptr<Module> module, std::string full_name,
                                         std::unique_ptr<grpc::Service> service,
                                         std::function<int()> in_flight = nullptr);

@@ -32,7 +32,8 @@ std::shared_ptr<grpc::Channel> Channels::To(const std::string& address, Kind kin
   arguments.SetInt(GRPC_ARG_ENABLE_RETRIES, kind == Kind::kUnary ? 1 : 0);
   arguments.SetMaxReceiveMessageSize(kMaxMessageBytes);
   arguments.SetMaxSendMessageSize(kMaxMessageBytes);
-  // Without the probe the stream window stays at 64 KiB: a reader that stops holds back 63 KiB instead of 4 MiB (measured).
+  // Without the probe the stream window stays at 64 KiB: a reader that stops holds back 63 KiB
+  // instead of 4 MiB (measured).
   arguments.SetInt(GRPC_ARG_HTTP2_BDP_PROBE, 0);
   arguments.SetInt(GRPC_ARG_KEEPALIVE_TIME_MS, kKeepaliveMs);
   arguments.SetInt(GRPC_ARG_KEEPALIVE_TIMEOUT_MS, kKeepaliveTimeoutMs);
@@ -41,7 +42,8 @@ std::shared_ptr<grpc::Channel> Channels::To(const std::string& address, Kind kin
   arguments.SetInt(GRPC_ARG_MIN_RECONNECT_BACKOFF_MS, 100);
   arguments.SetInt(GRPC_ARG_INITIAL_RECONNECT_BACKOFF_MS, 100);
   arguments.SetInt(GRPC_ARG_MAX_RECONNECT_BACKOFF_MS, 1'000);
-  // A channel of its own per use: two channels with equal arguments would share one connection and its lock.
+  // A channel of its own per use: two channels with equal arguments would share one connection and
+  // its lock.
   arguments.SetInt(GRPC_ARG_USE_LOCAL_SUBCHANNEL_POOL, 1);
   auto channel = grpc::CreateCustomChannel(address, grpc::InsecureChannelCredentials(), arguments);
   channels_.push_back(channel);

@@ -1,6 +1,6 @@
-// Channels to the cluster's services, made in one place with the arguments that were measured to matter, and released in one
-// place: the last reference to a channel must be dropped on the main thread, never on a gRPC callback thread (gRPC 1.51
-// joins its own thread then and aborts).
+// Channels to the cluster's services, made in one place with the arguments that were measured to
+// matter, and released in one place: the last reference to a channel must be dropped on the main
+// thread, never on a gRPC callback thread (gRPC 1.51 joins its own thread then and aborts).
 //
 // Thread-compatible: used while wiring, on the main thread.
 #ifndef SIGNALBOX_COMMON_RPC_CHANNELS_H_
@@ -18,10 +18,12 @@ class Channels {
  public:
   enum class Kind {
     kUnary,      // idempotent unary calls: retried by gRPC when never processed
-    kStreaming,  // Generate, Report: no retries; small windows so that back-pressure reaches the source
+    kStreaming,  // Generate, Report: no retries; small windows so that back-pressure reaches the
+                 // source
   };
 
-  // `address` is "host:port" or "dns:///name:port"; with several addresses calls go round robin over the healthy ones.
+  // `address` is "host:port" or "dns:///name:port"; with several addresses calls go round robin
+  // over the healthy ones.
   std::shared_ptr<grpc::Channel> To(const std::string& address, Kind kind);
 
   // Drops all channels. REQUIRES: main thread, no call alive.

@@ -17,7 +17,8 @@ constexpr std::chrono::milliseconds kDeadline{250};
 class KeepWarm::Impl {
  public:
   explicit Impl(const std::string& self)
-      : stub_(grpc::CreateChannel(self, grpc::InsecureChannelCredentials())), thread_([this] { Run(); }) {}
+      : stub_(grpc::CreateChannel(self, grpc::InsecureChannelCredentials())),
+        thread_([this] { Run(); }) {}
 
   ~Impl() {
     {
@@ -47,8 +48,8 @@ class KeepWarm::Impl {
     std::mutex mutex;
     std::condition_variable done_changed;
     bool done = false;
-    stub_.UnaryCall(&context, "/grpc.health.v1.Health/Check", grpc::StubOptions(), &request, &response,
-                    [&](const grpc::Status&) {
+    stub_.UnaryCall(&context, "/grpc.health.v1.Health/Check", grpc::StubOptions(), &request,
+                    &response, [&](const grpc::Status&) {
                       const std::lock_guard<std::mutex> lock(mutex);
                       done = true;
                       done_changed.notify_one();

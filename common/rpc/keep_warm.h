@@ -1,5 +1,6 @@
-// gRPC 1.51's callback threads nap: after 1 s without an event they sleep 100 ms at a time, and the next call waits for the
-// rest of the nap (p50 52 ms at one call per 1.05 s, measured). One tiny call to ourselves every 300 ms keeps them awake.
+// gRPC 1.51's callback threads nap: after 1 s without an event they sleep 100 ms at a time, and the
+// next call waits for the rest of the nap (p50 52 ms at one call per 1.05 s, measured). One tiny
+// call to ourselves every 300 ms keeps them awake.
 //
 // One per process with a gRPC server. Created and destroyed on the main thread.
 #ifndef SIGNALBOX_COMMON_RPC_KEEP_WARM_H_

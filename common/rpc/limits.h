@@ -7,7 +7,8 @@ namespace signalbox::rpc {
 // gRPC's default of 4 MiB refuses requests with images.
 inline constexpr int kMaxMessageBytes = 64 * 1024 * 1024;
 
-// A peer that vanished without a FIN is noticed after the sum of these. Servers must allow pings this frequent.
+// A peer that vanished without a FIN is noticed after the sum of these. Servers must allow pings
+// this frequent.
 inline constexpr int kKeepaliveMs = 10'000;
 inline constexpr int kKeepaliveTimeoutMs = 3'000;
 

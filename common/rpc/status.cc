@@ -13,8 +13,9 @@ namespace {
 
 namespace pb = google::protobuf;
 
-// google.rpc.Status { int32 code = 1; string message = 2; repeated Any details = 3; } written and read by hand: Debian ships
-// no generated code for it, and three fields do not justify a copy of the proto.
+// google.rpc.Status { int32 code = 1; string message = 2; repeated Any details = 3; } written and
+// read by hand: Debian ships no generated code for it, and three fields do not justify a copy of
+// the proto.
 constexpr uint32_t kCodeTag = 1 << 3;
 constexpr uint32_t kMessageTag = (2 << 3) | 2;
 constexpr uint32_t kDetailsTag = (3 << 3) | 2;

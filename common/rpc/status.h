@@ -1,5 +1,5 @@
-// absl::Status <-> grpc::Status, the ErrorDetail included: it travels as google.rpc.Status in the binary details, where every
-// gRPC library finds it.
+// absl::Status <-> grpc::Status, the ErrorDetail included: it travels as google.rpc.Status in the
+// binary details, where every gRPC library finds it.
 #ifndef SIGNALBOX_COMMON_RPC_STATUS_H_
 #define SIGNALBOX_COMMON_RPC_STATUS_H_
 

@@ -16,14 +16,22 @@ constexpr char kPayloadUrl[] = "type.googleapis.com/signalbox.common.v1.ErrorDet
 
 Reason ReasonOfCode(absl::StatusCode code) {
   switch (code) {
-    case absl::StatusCode::kInvalidArgument: return common::v1::REASON_INVALID_REQUEST;
-    case absl::StatusCode::kNotFound: return common::v1::REASON_NOT_FOUND;
-    case absl::StatusCode::kUnauthenticated: return common::v1::REASON_UNAUTHENTICATED;
-    case absl::StatusCode::kPermissionDenied: return common::v1::REASON_PERMISSION_DENIED;
-    case absl::StatusCode::kCancelled: return common::v1::REASON_CANCELLED;
-    case absl::StatusCode::kDeadlineExceeded: return common::v1::REASON_DEADLINE_EXCEEDED;
-    case absl::StatusCode::kUnavailable: return common::v1::REASON_UNAVAILABLE;
-    default: return common::v1::REASON_INTERNAL;
+    case absl::StatusCode::kInvalidArgument:
+      return common::v1::REASON_INVALID_REQUEST;
+    case absl::StatusCode::kNotFound:
+      return common::v1::REASON_NOT_FOUND;
+    case absl::StatusCode::kUnauthenticated:
+      return common::v1::REASON_UNAUTHENTICATED;
+    case absl::StatusCode::kPermissionDenied:
+      return common::v1::REASON_PERMISSION_DENIED;
+    case absl::StatusCode::kCancelled:
+      return common::v1::REASON_CANCELLED;
+    case absl::StatusCode::kDeadlineExceeded:
+      return common::v1::REASON_DEADLINE_EXCEEDED;
+    case absl::StatusCode::kUnavailable:
+      return common::v1::REASON_UNAVAILABLE;
+    default:
+      return common::v1::REASON_INTERNAL;
   }
 }
 

@@ -19,15 +19,18 @@ absl::Status MakeError(common::v1::Reason reason, absl::string_view public_messa
 // InvalidArgument naming the member.
 absl::Status InvalidField(absl::string_view field, absl::string_view what);
 
-// The payload of the status; without one a detail made from the code (UNAVAILABLE and DEADLINE_EXCEEDED are retryable,
-// everything unknown is INTERNAL with a masked message). REQUIRES: !status.ok().
+// The payload of the status; without one a detail made from the code (UNAVAILABLE and
+// DEADLINE_EXCEEDED are retryable, everything unknown is INTERNAL with a masked message). REQUIRES:
+// !status.ok().
 common::v1::ErrorDetail DetailOf(const absl::Status& status);
 
-// "provider_rate_limited": the enum name in lower case without its prefix, for logs, metrics and JSON.
+// "provider_rate_limited": the enum name in lower case without its prefix, for logs, metrics and
+// JSON.
 absl::string_view ReasonName(common::v1::Reason reason);
 
-// True for failures that say something about the endpoint's health (uptime): connect, reset, cut, timeout, overload, 5xx,
-// auth, quota, missing model, malformed, empty. False for 429s, rejected requests, our own limits and cancelled ones.
+// True for failures that say something about the endpoint's health (uptime): connect, reset, cut,
+// timeout, overload, 5xx, auth, quota, missing model, malformed, empty. False for 429s, rejected
+// requests, our own limits and cancelled ones.
 bool CountsAgainstAvailability(common::v1::Reason reason);
 
 }  // namespace signalbox::seam

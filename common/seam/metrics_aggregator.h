@@ -1,4 +1,5 @@
-// The seam to the aggregator. Implemented by metrics-aggregator itself (direct) and by seam_grpc's client stub.
+// The seam to the aggregator. Implemented by metrics-aggregator itself (direct) and by seam_grpc's
+// client stub.
 #ifndef SIGNALBOX_COMMON_SEAM_METRICS_AGGREGATOR_H_
 #define SIGNALBOX_COMMON_SEAM_METRICS_AGGREGATOR_H_
 
@@ -14,9 +15,9 @@ namespace signalbox::seam {
 class MetricsAggregator {
  public:
   virtual ~MetricsAggregator() = default;
-  // Hands a batch over. `done` runs once, on any thread, possibly inside the call: OK = taken (it may still be lost with the
-  // aggregator's process before its next flush), otherwise the caller may send the same batch again under the same sequence.
-  // Never blocks. Thread-safe.
+  // Hands a batch over. `done` runs once, on any thread, possibly inside the call: OK = taken (it
+  // may still be lost with the aggregator's process before its next flush), otherwise the caller
+  // may send the same batch again under the same sequence. Never blocks. Thread-safe.
   virtual void Report(metrics::v1::ReportRequest batch, std::function<void(absl::Status)> done) = 0;
   // The scores last published. `done` runs once on any thread.
   virtual void GetScores(absl::Duration timeout,

@@ -12,9 +12,10 @@ namespace {
 constexpr absl::Duration kStreamLife = absl::Minutes(1);
 }  // namespace
 
-// One Report stream. Alive until OnDone; its owner holds a second reference. One write at a time (the reporter has one batch
-// in flight); the hold spans the time in which writes may start.
-class MetricsAggregatorClient::ReportStream final : public grpc::ClientWriteReactor<metrics::v1::ReportRequest> {
+// One Report stream. Alive until OnDone; its owner holds a second reference. One write at a time
+// (the reporter has one batch in flight); the hold spans the time in which writes may start.
+class MetricsAggregatorClient::ReportStream final
+    : public grpc::ClientWriteReactor<metrics::v1::ReportRequest> {
  public:
   using Done = std::function<void(absl::Status)>;
 
@@ -52,7 +53,9 @@ class MetricsAggregatorClient::ReportStream final : public grpc::ClientWriteReac
   void OnWriteDone(bool ok) override {
     Done done = TakeDone();
     if (!ok) Close(/*cancel=*/true);
-    if (done) done(ok ? absl::OkStatus() : absl::UnavailableError("the metrics aggregator closed the stream"));
+    if (done)
+      done(ok ? absl::OkStatus()
+              : absl::UnavailableError("the metrics aggregator closed the stream"));
   }
   void OnDone(const grpc::Status&) override {
     TakeHold();
@@ -86,7 +89,8 @@ MetricsAggregatorClient::~MetricsAggregatorClient() {
   if (stream_ != nullptr) stream_->Close(/*cancel=*/true);
 }
 
-void MetricsAggregatorClient::Report(metrics::v1::ReportRequest batch, std::function<void(absl::Status)> done) {
+void MetricsAggregatorClient::Report(metrics::v1::ReportRequest batch,
+                                     std::function<void(absl::Status)> done) {
   const std::lock_guard<std::mutex> lock(mutex_);
   if (stream_ != nullptr && stream_->IsOld()) {
     stream_->Close(/*cancel=*/false);
@@ -97,8 +101,8 @@ void MetricsAggregatorClient::Report(metrics::v1::ReportRequest batch, std::func
   stream_->Write(&batch, &done);
 }
 
-void MetricsAggregatorClient::GetScores(absl::Duration timeout,
-                                        std::function<void(absl::StatusOr<metrics::v1::ScoreSnapshot>)> done) {
+void MetricsAggregatorClient::GetScores(
+    absl::Duration timeout, std::function<void(absl::StatusOr<metrics::v1::ScoreSnapshot>)> done) {
   StartUnary<metrics::v1::GetScoresRequest, metrics::v1::GetScoresResponse>(
       {}, timeout,
       [this](auto* context, auto* sent, auto* received, auto callback) {

@@ -16,20 +16,22 @@ namespace signalbox::seam_grpc {
 class MetricsAggregatorServer final : public metrics::v1::MetricsAggregator::CallbackService {
  public:
   explicit MetricsAggregatorServer(seam::MetricsAggregator& aggregator) : aggregator_(aggregator) {}
-  grpc::ServerReadReactor<metrics::v1::ReportRequest>* Report(grpc::CallbackServerContext* context,
-                                                              metrics::v1::ReportResponse* response) override;
-  grpc::ServerUnaryReactor* GetScores(grpc::CallbackServerContext* context, const metrics::v1::GetScoresRequest* request,
+  grpc::ServerReadReactor<metrics::v1::ReportRequest>* Report(
+      grpc::CallbackServerContext* context, metrics::v1::ReportResponse* response) override;
+  grpc::ServerUnaryReactor* GetScores(grpc::CallbackServerContext* context,
+                                      const metrics::v1::GetScoresRequest* request,
                                       metrics::v1::GetScoresResponse* response) override;
   grpc::ServerWriteReactor<metrics::v1::WatchScoresResponse>* WatchScores(
-      grpc::CallbackServerContext* context, const metrics::v1::WatchScoresRequest* request) override;
+      grpc::CallbackServerContext* context,
+      const metrics::v1::WatchScoresRequest* request) override;
 
  private:
   seam::MetricsAggregator& aggregator_;
 };
 
-// Sends batches over one long-lived stream, opened when needed and renewed every minute so that a new replica gets its share.
-// A batch counts as taken when the transport has accepted it; when the stream breaks, the batch in flight fails and its
-// owner sends it again under the same sequence.
+// Sends batches over one long-lived stream, opened when needed and renewed every minute so that a
+// new replica gets its share. A batch counts as taken when the transport has accepted it; when the
+// stream breaks, the batch in flight fails and its owner sends it again under the same sequence.
 class MetricsAggregatorClient final : public seam::MetricsAggregator {
  public:
   explicit MetricsAggregatorClient(const std::shared_ptr<grpc::Channel>& channel);

@@ -10,8 +10,8 @@
 namespace signalbox::seam_grpc {
 namespace {
 
-// Reads one batch at a time: the next read starts when the batch was taken, so a slow aggregator slows its reporters instead
-// of filling its memory.
+// Reads one batch at a time: the next read starts when the batch was taken, so a slow aggregator
+// slows its reporters instead of filling its memory.
 class ReportCall final : public grpc::ServerReadReactor<metrics::v1::ReportRequest> {
  public:
   ReportCall(seam::MetricsAggregator& aggregator, metrics::v1::ReportResponse* response)
@@ -61,15 +61,16 @@ class WatchCall final : public grpc::ServerWriteReactor<metrics::v1::WatchScores
   static constexpr std::chrono::milliseconds kInterval{250};
 
   void Look() {
-    aggregator_.GetScores(absl::InfiniteDuration(), [this](absl::StatusOr<metrics::v1::ScoreSnapshot> snapshot) {
-      if (!snapshot.ok() || snapshot->version() == version_) {
-        Wait();
-        return;
-      }
-      version_ = snapshot->version();
-      *message_.mutable_snapshot() = *std::move(snapshot);
-      StartWrite(&message_);
-    });
+    aggregator_.GetScores(absl::InfiniteDuration(),
+                          [this](absl::StatusOr<metrics::v1::ScoreSnapshot> snapshot) {
+                            if (!snapshot.ok() || snapshot->version() == version_) {
+                              Wait();
+                              return;
+                            }
+                            version_ = snapshot->version();
+                            *message_.mutable_snapshot() = *std::move(snapshot);
+                            StartWrite(&message_);
+                          });
   }
   void Wait() {
     bool cancelled;
@@ -77,7 +78,8 @@ class WatchCall final : public grpc::ServerWriteReactor<metrics::v1::WatchScores
       const std::lock_guard<std::mutex> lock(mutex_);
       cancelled = cancelled_;
       if (!cancelled) {
-        alarm_.Set(std::chrono::system_clock::now() + kInterval, [this](bool fired) { fired ? Look() : End(); });
+        alarm_.Set(std::chrono::system_clock::now() + kInterval,
+                   [this](bool fired) { fired ? Look() : End(); });
       }
     }
     if (cancelled) End();
@@ -99,14 +101,15 @@ grpc::ServerReadReactor<metrics::v1::ReportRequest>* MetricsAggregatorServer::Re
   return new ReportCall(aggregator_, response);
 }
 
-grpc::ServerUnaryReactor* MetricsAggregatorServer::GetScores(grpc::CallbackServerContext* context,
-                                                             const metrics::v1::GetScoresRequest*,
-                                                             metrics::v1::GetScoresResponse* response) {
+grpc::ServerUnaryReactor* MetricsAggregatorServer::GetScores(
+    grpc::CallbackServerContext* context, const metrics::v1::GetScoresRequest*,
+    metrics::v1::GetScoresResponse* response) {
   grpc::ServerUnaryReactor* const reactor = context->DefaultReactor();
-  aggregator_.GetScores(absl::InfiniteDuration(), [=](absl::StatusOr<metrics::v1::ScoreSnapshot> snapshot) {
-    if (snapshot.ok()) *response->mutable_snapshot() = *std::move(snapshot);
-    reactor->Finish(rpc::ToGrpc(snapshot.status()));
-  });
+  aggregator_.GetScores(absl::InfiniteDuration(),
+                        [=](absl::StatusOr<metrics::v1::ScoreSnapshot> snapshot) {
+                          if (snapshot.ok()) *response->mutable_snapshot() = *std::move(snapshot);
+                          reactor->Finish(rpc::ToGrpc(snapshot.status()));
+                        });
   return reactor;
 }
 

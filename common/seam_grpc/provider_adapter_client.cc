@@ -23,7 +23,8 @@ AttemptResult TransportFailure(const grpc::Status& status) {
   common::v1::ErrorDetail* const error = result.mutable_error();
   *error = seam::DetailOf(rpc::FromGrpc(status));
   // Whatever broke between us and the adapter is our trouble, and another adapter may do better.
-  if (error->reason() == common::v1::REASON_INTERNAL || error->reason() == common::v1::REASON_CANCELLED) {
+  if (error->reason() == common::v1::REASON_INTERNAL ||
+      error->reason() == common::v1::REASON_CANCELLED) {
     error->set_reason(common::v1::REASON_UNAVAILABLE);
     error->set_public_message("the provider adapter is temporarily unavailable");
   }
@@ -31,18 +32,21 @@ AttemptResult TransportFailure(const grpc::Status& status) {
   return result;
 }
 
-// One call as seen by gRPC. Lives until OnDone and the last task posted to the executor. The hold keeps OnDone back while
-// reads may still be started from outside a reaction (ResumeReading).
+// One call as seen by gRPC. Lives until OnDone and the last task posted to the executor. The hold
+// keeps OnDone back while reads may still be started from outside a reaction (ResumeReading).
 class GenerateCall final : public grpc::ClientReadReactor<GenerateResponse> {
  public:
   GenerateCall(GenerateRequest request, Executor& executor, seam::GenerateSink* sink)
       : executor_(executor), request_(std::move(request)), sink_(sink) {
-    // An adapter that restarts is waited for, within the attempt's time, instead of failing every request meanwhile.
+    // An adapter that restarts is waited for, within the attempt's time, instead of failing every
+    // request meanwhile.
     context_.set_wait_for_ready(true);
-    if (request_.timeout_ms() > 0) SetTimeout(&context_, absl::Milliseconds(request_.timeout_ms()) + absl::Seconds(2));
+    if (request_.timeout_ms() > 0)
+      SetTimeout(&context_, absl::Milliseconds(request_.timeout_ms()) + absl::Seconds(2));
   }
 
-  static void Begin(const std::shared_ptr<GenerateCall>& self, provider::v1::ProviderAdapter::StubInterface& stub) {
+  static void Begin(const std::shared_ptr<GenerateCall>& self,
+                    provider::v1::ProviderAdapter::StubInterface& stub) {
     self->self_ = self;
     stub.async()->Generate(&self->context_, &self->request_, self.get());
     self->AddHold();
@@ -81,8 +85,10 @@ class GenerateCall final : public grpc::ClientReadReactor<GenerateResponse> {
       const std::lock_guard<std::mutex> lock(mutex_);
       reading_ = false;
       if (ok && !detached_) {
-        if (incoming_.has_content()) JoinContent(std::move(*incoming_.mutable_content()), waiting_.mutable_content());
-        if (incoming_.has_result()) *waiting_.mutable_result() = std::move(*incoming_.mutable_result());
+        if (incoming_.has_content())
+          JoinContent(std::move(*incoming_.mutable_content()), waiting_.mutable_content());
+        if (incoming_.has_result())
+          *waiting_.mutable_result() = std::move(*incoming_.mutable_result());
         incoming_.Clear();
         post = !std::exchange(posted_, true);
         read = MayRead();
@@ -113,7 +119,8 @@ class GenerateCall final : public grpc::ClientReadReactor<GenerateResponse> {
  private:
   // REQUIRES (all three): mutex_ held.
   bool MayRead() const {
-    return !reading_ && !ended_ && !detached_ && !paused_ && waiting_.content().data().size() < kReadAheadBytes;
+    return !reading_ && !ended_ && !detached_ && !paused_ &&
+           waiting_.content().data().size() < kReadAheadBytes;
   }
   bool TakeHoldIfIdle() {
     if (reading_ || !holding_ || (!ended_ && !detached_)) return false;
@@ -138,24 +145,26 @@ class GenerateCall final : public grpc::ClientReadReactor<GenerateResponse> {
       if (read) reading_ = true;
     }
     if (read) StartRead(&incoming_);
-    if (ready.has_content() && sink_ != nullptr) sink_->OnContent(std::move(*ready.mutable_content()));
-    if (ready.has_result() && sink_ != nullptr) std::exchange(sink_, nullptr)->OnResult(std::move(*ready.mutable_result()));
+    if (ready.has_content() && sink_ != nullptr)
+      sink_->OnContent(std::move(*ready.mutable_content()));
+    if (ready.has_result() && sink_ != nullptr)
+      std::exchange(sink_, nullptr)->OnResult(std::move(*ready.mutable_result()));
   }
 
   Executor& executor_;
   grpc::ClientContext context_;
   const GenerateRequest request_;
-  seam::GenerateSink* sink_;           // on the executor only
+  seam::GenerateSink* sink_;  // on the executor only
   std::shared_ptr<GenerateCall> self_;
-  GenerateResponse incoming_;          // gRPC's while reading_
+  GenerateResponse incoming_;  // gRPC's while reading_
 
   std::mutex mutex_;
-  GenerateResponse waiting_;           // read, not yet delivered
+  GenerateResponse waiting_;  // read, not yet delivered
   bool reading_ = false;
-  bool posted_ = false;                // a delivery is on its way
+  bool posted_ = false;  // a delivery is on its way
   bool paused_ = false;
   bool detached_ = false;
-  bool ended_ = false;                 // no more reads will succeed
+  bool ended_ = false;  // no more reads will succeed
   bool holding_ = true;
   bool result_seen_ = false;
 };
@@ -176,20 +185,23 @@ class ClientAttempt final : public seam::Attempt {
 ProviderAdapterClient::ProviderAdapterClient(const std::shared_ptr<grpc::Channel>& channel)
     : stub_(provider::v1::ProviderAdapter::NewStub(channel)) {}
 
-std::unique_ptr<seam::Attempt> ProviderAdapterClient::Generate(GenerateRequest request, Executor& executor,
+std::unique_ptr<seam::Attempt> ProviderAdapterClient::Generate(GenerateRequest request,
+                                                               Executor& executor,
                                                                seam::GenerateSink* sink) {
   auto call = std::make_shared<GenerateCall>(std::move(request), executor, sink);
   GenerateCall::Begin(call, *stub_);
   return std::make_unique<ClientAttempt>(std::move(call));
 }
 
-void ProviderAdapterClient::ListProviders(absl::Duration timeout, Executor& executor, ListProvidersCallback done) {
+void ProviderAdapterClient::ListProviders(absl::Duration timeout, Executor& executor,
+                                          ListProvidersCallback done) {
   StartUnary<provider::v1::ListProvidersRequest, provider::v1::ListProvidersResponse>(
       {}, timeout,
       [this](auto* context, auto* sent, auto* received, auto callback) {
         stub_->async()->ListProviders(context, sent, received, std::move(callback));
       },
-      [&executor, done = std::move(done)](absl::StatusOr<provider::v1::ListProvidersResponse> answer) {
+      [&executor,
+       done = std::move(done)](absl::StatusOr<provider::v1::ListProvidersResponse> answer) {
         executor.Post([done, answer = std::move(answer)]() mutable { done(std::move(answer)); });
       });
 }

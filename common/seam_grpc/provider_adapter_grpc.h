@@ -13,9 +13,10 @@
 
 namespace signalbox::seam_grpc {
 
-// Each call is handed to one of the adapter's event loops and lives there; gRPC's threads only carry messages. `adapter` must
-// outlive the server. Content that arrives while a write is in flight is joined into one message; when more than
-// kHighWatermark waits, reading from the provider pauses.
+// Each call is handed to one of the adapter's event loops and lives there; gRPC's threads only
+// carry messages. `adapter` must outlive the server. Content that arrives while a write is in
+// flight is joined into one message; when more than kHighWatermark waits, reading from the provider
+// pauses.
 class ProviderAdapterServer final : public provider::v1::ProviderAdapter::CallbackService {
  public:
   // `next_loop` gives the loop of the next call. Thread-safe.
@@ -44,7 +45,8 @@ class ProviderAdapterClient final : public seam::ProviderAdapter {
   explicit ProviderAdapterClient(const std::shared_ptr<grpc::Channel>& channel);
   std::unique_ptr<seam::Attempt> Generate(provider::v1::GenerateRequest request, Executor& executor,
                                           seam::GenerateSink* sink) override;
-  void ListProviders(absl::Duration timeout, Executor& executor, ListProvidersCallback done) override;
+  void ListProviders(absl::Duration timeout, Executor& executor,
+                     ListProvidersCallback done) override;
 
  private:
   std::unique_ptr<provider::v1::ProviderAdapter::StubInterface> stub_;

@@ -17,18 +17,21 @@ using provider::v1::GenerateResponse;
 constexpr size_t kHighWatermark = 256 * 1024;
 constexpr size_t kLowWatermark = 64 * 1024;
 
-// One Generate call. The attempt lives on `loop_`; gRPC's reactions come on its own threads. `mutex_` guards what both touch
-// and is never held while calling into gRPC or the adapter.
-class GenerateCall final : public grpc::ServerWriteReactor<GenerateResponse>, public seam::GenerateSink {
+// One Generate call. The attempt lives on `loop_`; gRPC's reactions come on its own threads.
+// `mutex_` guards what both touch and is never held while calling into gRPC or the adapter.
+class GenerateCall final : public grpc::ServerWriteReactor<GenerateResponse>,
+                           public seam::GenerateSink {
  public:
-  GenerateCall(const GenerateRequest& request, Executor& loop, std::shared_ptr<std::atomic<int>> in_flight)
+  GenerateCall(const GenerateRequest& request, Executor& loop,
+               std::shared_ptr<std::atomic<int>> in_flight)
       : loop_(loop), in_flight_(std::move(in_flight)), streamed_(request.stream()) {
     ++*in_flight_;
   }
   ~GenerateCall() override { --*in_flight_; }
 
   // `self` keeps the call alive until OnDone and the last task on the loop.
-  static void Begin(std::shared_ptr<GenerateCall> self, seam::ProviderAdapter& adapter, const GenerateRequest& request) {
+  static void Begin(std::shared_ptr<GenerateCall> self, seam::ProviderAdapter& adapter,
+                    const GenerateRequest& request) {
     GenerateCall* const call = self.get();
     call->self_ = self;
     call->loop_.Post([self = std::move(self), &adapter, copy = request]() mutable {
@@ -118,7 +121,8 @@ class GenerateCall final : public grpc::ServerWriteReactor<GenerateResponse>, pu
     return over_;
   }
 
-  // Moves what waits to the message being written. REQUIRES: mutex_ held, !writing_, something pending.
+  // Moves what waits to the message being written. REQUIRES: mutex_ held, !writing_, something
+  // pending.
   void TakePending() {
     current_.Clear();
     current_.Swap(&pending_);
@@ -126,7 +130,8 @@ class GenerateCall final : public grpc::ServerWriteReactor<GenerateResponse>, pu
     if (current_.has_result()) finished_ = true;
   }
 
-  // Only the thread that took the message gets here with taken_ set: no other may write until OnWriteDone.
+  // Only the thread that took the message gets here with taken_ set: no other may write until
+  // OnWriteDone.
   void WriteIfTaken() {
     bool last;
     {
@@ -160,40 +165,41 @@ class GenerateCall final : public grpc::ServerWriteReactor<GenerateResponse>, pu
   Executor& loop_;
   const std::shared_ptr<std::atomic<int>> in_flight_;
   const bool streamed_;
-  std::shared_ptr<GenerateCall> self_;        // set before the first reaction, dropped in OnDone
-  std::unique_ptr<seam::Attempt> attempt_;    // on the loop only
+  std::shared_ptr<GenerateCall> self_;      // set before the first reaction, dropped in OnDone
+  std::unique_ptr<seam::Attempt> attempt_;  // on the loop only
 
   std::mutex mutex_;
   GenerateResponse pending_;
   GenerateResponse current_;  // owned by gRPC while writing_
   bool writing_ = false;
-  bool taken_ = false;        // current_ is filled and its write not yet started
-  bool finished_ = false;     // Finish was or is about to be called
-  bool over_ = false;         // cancelled or done: nothing more to send
+  bool taken_ = false;     // current_ is filled and its write not yet started
+  bool finished_ = false;  // Finish was or is about to be called
+  bool over_ = false;      // cancelled or done: nothing more to send
   bool paused_ = false;
 };
 
 }  // namespace
 
-grpc::ServerWriteReactor<GenerateResponse>* ProviderAdapterServer::Generate(grpc::CallbackServerContext*,
-                                                                            const GenerateRequest* request) {
+grpc::ServerWriteReactor<GenerateResponse>* ProviderAdapterServer::Generate(
+    grpc::CallbackServerContext*, const GenerateRequest* request) {
   auto call = std::make_shared<GenerateCall>(*request, next_loop_(), in_flight_);
   GenerateCall* const reactor = call.get();
   GenerateCall::Begin(std::move(call), adapter_, *request);
   return reactor;
 }
 
-grpc::ServerUnaryReactor* ProviderAdapterServer::ListProviders(grpc::CallbackServerContext* context,
-                                                               const provider::v1::ListProvidersRequest*,
-                                                               provider::v1::ListProvidersResponse* response) {
+grpc::ServerUnaryReactor* ProviderAdapterServer::ListProviders(
+    grpc::CallbackServerContext* context, const provider::v1::ListProvidersRequest*,
+    provider::v1::ListProvidersResponse* response) {
   grpc::ServerUnaryReactor* const reactor = context->DefaultReactor();
   Executor& loop = next_loop_();
   loop.Post([this, reactor, response, &loop] {
-    adapter_.ListProviders(absl::InfiniteDuration(), loop,
-                           [reactor, response](absl::StatusOr<provider::v1::ListProvidersResponse> answer) {
-                             if (answer.ok()) *response = *std::move(answer);
-                             reactor->Finish(rpc::ToGrpc(answer.status()));
-                           });
+    adapter_.ListProviders(
+        absl::InfiniteDuration(), loop,
+        [reactor, response](absl::StatusOr<provider::v1::ListProvidersResponse> answer) {
+          if (answer.ok()) *response = *std::move(answer);
+          reactor->Finish(rpc::ToGrpc(answer.status()));
+        });
   });
   return reactor;
 }

@@ -57,8 +57,9 @@ void RouterDecisionClient::Decide(const router::v1::DecideRequest& request, absl
       });
 }
 
-void RouterDecisionClient::Explain(const router::v1::ExplainRequest& request, absl::Duration timeout,
-                                   Executor& executor, ExplainCallback done) {
+void RouterDecisionClient::Explain(const router::v1::ExplainRequest& request,
+                                   absl::Duration timeout, Executor& executor,
+                                   ExplainCallback done) {
   StartUnary<router::v1::ExplainRequest, router::v1::ExplainResponse>(
       request, timeout,
       [this](auto* context, auto* sent, auto* received, auto callback) {

@@ -11,14 +11,16 @@
 
 namespace signalbox::seam_grpc {
 
-// Serves an implementation that answers inside the call. Runs on gRPC's callback threads, so the implementation must not
-// block. `router` must outlive the server.
+// Serves an implementation that answers inside the call. Runs on gRPC's callback threads, so the
+// implementation must not block. `router` must outlive the server.
 class RouterDecisionServer final : public router::v1::RouterDecision::CallbackService {
  public:
   explicit RouterDecisionServer(seam::RouterDecision& router) : router_(router) {}
-  grpc::ServerUnaryReactor* Decide(grpc::CallbackServerContext* context, const router::v1::DecideRequest* request,
+  grpc::ServerUnaryReactor* Decide(grpc::CallbackServerContext* context,
+                                   const router::v1::DecideRequest* request,
                                    router::v1::DecideResponse* response) override;
-  grpc::ServerUnaryReactor* Explain(grpc::CallbackServerContext* context, const router::v1::ExplainRequest* request,
+  grpc::ServerUnaryReactor* Explain(grpc::CallbackServerContext* context,
+                                    const router::v1::ExplainRequest* request,
                                     router::v1::ExplainResponse* response) override;
 
  private:
@@ -31,8 +33,8 @@ class RouterDecisionClient final : public seam::RouterDecision {
   explicit RouterDecisionClient(const std::shared_ptr<grpc::Channel>& channel);
   void Decide(const router::v1::DecideRequest& request, absl::Duration timeout, Executor& executor,
               DecideCallback done) override;
-  void Explain(const router::v1::ExplainRequest& request, absl::Duration timeout, Executor& executor,
-               ExplainCallback done) override;
+  void Explain(const router::v1::ExplainRequest& request, absl::Duration timeout,
+               Executor& executor, ExplainCallback done) override;
 
  private:
   std::unique_ptr<router::v1::RouterDecision::StubInterface> stub_;

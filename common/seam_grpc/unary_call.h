@@ -1,5 +1,5 @@
-// What every unary binding needs: a call object that lives until gRPC's callback and answers on the caller's executor, and an
-// executor for servers whose implementation answers at once.
+// What every unary binding needs: a call object that lives until gRPC's callback and answers on the
+// caller's executor, and an executor for servers whose implementation answers at once.
 #ifndef SIGNALBOX_COMMON_SEAM_GRPC_UNARY_CALL_H_
 #define SIGNALBOX_COMMON_SEAM_GRPC_UNARY_CALL_H_
 
@@ -17,7 +17,8 @@
 
 namespace signalbox::seam_grpc {
 
-// Runs everything inside the call, on the calling thread. It has no timers: implementations served by it have no use for any.
+// Runs everything inside the call, on the calling thread. It has no timers: implementations served
+// by it have no use for any.
 class InlineExecutor final : public Executor {
  public:
   void Post(Task task) override { task(); }
@@ -32,7 +33,8 @@ inline void SetTimeout(grpc::ClientContext* context, absl::Duration timeout) {
   context->set_deadline(std::chrono::system_clock::now() + absl::ToChronoMicroseconds(timeout));
 }
 
-// `start(context, request, response, callback)` is the stub's async method. `deliver` runs once, wherever gRPC calls back.
+// `start(context, request, response, callback)` is the stub's async method. `deliver` runs once,
+// wherever gRPC calls back.
 template <typename Request, typename Response, typename Start>
 void StartUnary(const Request& request, absl::Duration timeout, Start start,
                 std::function<void(absl::StatusOr<Response>)> deliver) {

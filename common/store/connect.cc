@@ -13,11 +13,13 @@ absl::StatusOr<redis::Options> RedisOptions(const config::v1::RedisConfig& confi
   const config::v1::RedisInstance& instance = own_money ? config.money() : config.scores();
   const std::string field = own_money ? "redis.money" : "redis.scores";
   if (instance.address().empty()) {
-    return absl::InvalidArgumentError(absl::StrCat(field, ".address: not set; expected \"host:port\" or \"unix:/path\""));
+    return absl::InvalidArgumentError(
+        absl::StrCat(field, ".address: not set; expected \"host:port\" or \"unix:/path\""));
   }
   std::string password;
   if (instance.has_password()) {
-    ASSIGN_OR_RETURN(const config::Secret secret, config::ResolveSecret(instance.password(), environment));
+    ASSIGN_OR_RETURN(const config::Secret secret,
+                     config::ResolveSecret(instance.password(), environment));
     password = secret.Reveal();
   }
   return redis::OptionsFromConfig(instance, role == Role::kMoney ? "money" : "scores", password);

@@ -15,7 +15,8 @@ enum class Role {
   kMoney,   // keys, usage, generations: must not
 };
 
-// The role's instance (money falls back to scores), its password resolved. Error: InvalidArgument naming the field.
+// The role's instance (money falls back to scores), its password resolved. Error: InvalidArgument
+// naming the field.
 absl::StatusOr<redis::Options> RedisOptions(const config::v1::RedisConfig& config, Role role,
                                             const config::Environment& environment);
 

@@ -1,8 +1,10 @@
-// What the services keep in Redis, as interfaces: client keys, generation records, usage. (Windows and scores are the
-// aggregator's own: store/score_store.h.) One implementation exists, redis_stores.h; tests run it against a real server.
+// What the services keep in Redis, as interfaces: client keys, generation records, usage. (Windows
+// and scores are the aggregator's own: store/score_store.h.) One implementation exists,
+// redis_stores.h; tests run it against a real server.
 //
-// Calls are made on an event loop the stores were created with and answered on the same loop, never inside the call. Every
-// call ends within the command deadline. Unavailable = the store could not be asked; nothing is known then.
+// Calls are made on an event loop the stores were created with and answered on the same loop, never
+// inside the call. Every call ends within the command deadline. Unavailable = the store could not
+// be asked; nothing is known then.
 #ifndef SIGNALBOX_COMMON_STORE_STORES_H_
 #define SIGNALBOX_COMMON_STORE_STORES_H_
 
@@ -20,13 +22,13 @@ namespace signalbox::store {
 
 // A client key as stored: by the SHA-256 of the secret, never the secret.
 struct KeyRecord {
-  std::string hash;               // 64 hex characters
-  std::string name;               // for people
-  std::string label;              // "sk-sb-v1-0a1...c3d": enough to recognise, not to use
+  std::string hash;   // 64 hex characters
+  std::string name;   // for people
+  std::string label;  // "sk-sb-v1-0a1...c3d": enough to recognise, not to use
   bool disabled = false;
   absl::Time created = absl::UnixEpoch();
   std::optional<absl::Time> expires;
-  std::optional<NanoUsd> limit;   // total spend; enforced by the accounting issue, shown by GET /key
+  std::optional<NanoUsd> limit;  // total spend; enforced by the accounting issue, shown by GET /key
   bool deny_data_collection = false;  // account-level policy, may only be tightened by a request
 };
 
@@ -40,11 +42,15 @@ class KeyStore {
   virtual ~KeyStore() = default;
   using LookupCallback = std::function<void(absl::StatusOr<std::optional<KeyRecord>>)>;
   virtual void Lookup(Executor& executor, const std::string& hash, LookupCallback done) = 0;
-  virtual void Put(Executor& executor, const KeyRecord& record, std::function<void(absl::Status)> done) = 0;
+  virtual void Put(Executor& executor, const KeyRecord& record,
+                   std::function<void(absl::Status)> done) = 0;
   // false = there was none.
-  virtual void Remove(Executor& executor, const std::string& hash, std::function<void(absl::StatusOr<bool>)> done) = 0;
-  virtual void List(Executor& executor, std::function<void(absl::StatusOr<std::vector<KeyRecord>>)> done) = 0;
-  virtual void Usage(Executor& executor, const std::string& hash, std::function<void(absl::StatusOr<KeyUsage>)> done) = 0;
+  virtual void Remove(Executor& executor, const std::string& hash,
+                      std::function<void(absl::StatusOr<bool>)> done) = 0;
+  virtual void List(Executor& executor,
+                    std::function<void(absl::StatusOr<std::vector<KeyRecord>>)> done) = 0;
+  virtual void Usage(Executor& executor, const std::string& hash,
+                     std::function<void(absl::StatusOr<KeyUsage>)> done) = 0;
 };
 
 // Finished generations. A record is the JSON `data` object of GET /generation.
@@ -52,8 +58,9 @@ class GenerationStore {
  public:
   virtual ~GenerationStore() = default;
   // Stores the record and adds the cost to the key's usage, once per id however often it is called.
-  virtual void Put(Executor& executor, const std::string& id, const std::string& key_hash, NanoUsd cost,
-                   absl::Time now, const std::string& json, absl::Duration ttl, std::function<void(absl::Status)> done) = 0;
+  virtual void Put(Executor& executor, const std::string& id, const std::string& key_hash,
+                   NanoUsd cost, absl::Time now, const std::string& json, absl::Duration ttl,
+                   std::function<void(absl::Status)> done) = 0;
   // nullopt = unknown or another key's.
   virtual void Get(Executor& executor, const std::string& id, const std::string& key_hash,
                    std::function<void(absl::StatusOr<std::optional<std::string>>)> done) = 0;

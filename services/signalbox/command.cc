@@ -50,8 +50,8 @@ absl::StatusOr<Arguments> ParseArguments(absl::Span<const absl::string_view> arg
       if (equals == absl::string_view::npos && i + 1 == arguments.size()) {
         return absl::InvalidArgumentError(absl::StrCat("--", name, " needs a value"));
       }
-      parsed.flags[std::string(name)] =
-          std::string(equals == absl::string_view::npos ? arguments[++i] : argument.substr(equals + 1));
+      parsed.flags[std::string(name)] = std::string(
+          equals == absl::string_view::npos ? arguments[++i] : argument.substr(equals + 1));
     } else {
       return absl::InvalidArgumentError(absl::StrCat("unknown flag --", name));
     }
@@ -70,7 +70,8 @@ absl::StatusOr<config::v1::Config> LoadConfiguration(const std::string& path) {
   if (config.serve().data_dir().empty()) config.mutable_serve()->set_data_dir("data");
   config.mutable_serve()->set_data_dir(Under(folder, config.serve().data_dir()));
   config::v1::RedisInstance* const scores = config.mutable_redis()->mutable_scores();
-  if (scores->address().empty()) scores->set_address(PrivateRedis::AddressIn(config.serve().data_dir()));
+  if (scores->address().empty())
+    scores->set_address(PrivateRedis::AddressIn(config.serve().data_dir()));
   return config;
 }
 

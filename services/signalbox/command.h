@@ -18,8 +18,9 @@ inline constexpr int kFailed = 1;
 inline constexpr int kBadUsage = 64;
 
 struct Arguments {
-  std::map<std::string, std::string> flags;  // "--name value" and "--name=value"; a switch has the value "true"
-  std::vector<std::string> words;            // everything else, in order
+  std::map<std::string, std::string>
+      flags;  // "--name value" and "--name=value"; a switch has the value "true"
+  std::vector<std::string> words;  // everything else, in order
 
   bool Has(const std::string& name) const { return flags.count(name) > 0; }
   std::string Get(const std::string& name, std::string otherwise = "") const;
@@ -30,8 +31,8 @@ absl::StatusOr<Arguments> ParseArguments(absl::Span<const absl::string_view> arg
                                          absl::Span<const absl::string_view> valued,
                                          absl::Span<const absl::string_view> switches);
 
-// The file, with relative catalogue paths made absolute and the private Redis of `signalbox serve` filled in when no other
-// is configured. Error: everything that is wrong with it, for people.
+// The file, with relative catalogue paths made absolute and the private Redis of `signalbox serve`
+// filled in when no other is configured. Error: everything that is wrong with it, for people.
 absl::StatusOr<config::v1::Config> LoadConfiguration(const std::string& path);
 
 // Prints "signalbox <command>: <message>" to stderr and returns the exit code.

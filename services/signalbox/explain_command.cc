@@ -1,5 +1,5 @@
-// `signalbox explain MODEL`: the decision for a request, with every number behind it: the catalogue and provider keys of this
-// machine and the scores last published.
+// `signalbox explain MODEL`: the decision for a request, with every number behind it: the catalogue
+// and provider keys of this machine and the scores last published.
 #include <algorithm>
 #include <future>
 #include <iostream>
@@ -26,7 +26,8 @@
 namespace signalbox {
 namespace {
 
-constexpr char kUsage[] = R"(signalbox explain MODEL [MODEL…] [--tools] [--provider JSON] [--max-tokens N] [--seed N] [--config FILE]
+constexpr char kUsage[] =
+    R"(signalbox explain MODEL [MODEL…] [--tools] [--provider JSON] [--max-tokens N] [--seed N] [--config FILE]
   MODEL       as in a request, variants included: z-ai/glm-5:nitro
   --provider  the `provider` object of a request: '{"sort": "price", "ignore": ["deepinfra"]}'
   --seed      repeats the draw of an earlier explanation
@@ -42,13 +43,15 @@ absl::StatusOr<router::v1::RequestFeatures> FeaturesOf(const Arguments& argument
   body.EndArray().Key("messages").Raw(R"([{"role":"user","content":""}])");
   if (arguments.Has("provider")) body.Key("provider").Raw(arguments.Get("provider"));
   if (arguments.Has("max-tokens")) body.Key("max_tokens").Raw(arguments.Get("max-tokens"));
-  if (arguments.Has("tools")) body.Key("tools").Raw(R"([{"type":"function","function":{"name":"f"}}])");
+  if (arguments.Has("tools"))
+    body.Key("tools").Raw(R"([{"type":"function","function":{"name":"f"}}])");
   body.EndObject();
   ASSIGN_OR_RETURN(const ingress::RequestView view, ingress::ReadChatRequest(body.text(), {}));
   return view.features;
 }
 
-// nullptr when Redis is away or holds none: then the order is by price alone, and the output says so.
+// nullptr when Redis is away or holds none: then the order is by price alone, and the output says
+// so.
 store::SnapshotPtr ReadScores(const config::v1::Config& config) {
   const absl::StatusOr<redis::Options> options =
       store::RedisOptions(config.redis(), store::Role::kScores, config::Environment::Process());
@@ -56,7 +59,8 @@ store::SnapshotPtr ReadScores(const config::v1::Config& config) {
   net::EventLoop loop("scores");
   redis::Connection connection(loop, *options);
   store::ScoreStore scores(connection, store::KeysOf(config.redis()));
-  for (const absl::Time end = absl::Now() + kScoresPatience; absl::Now() < end; absl::SleepFor(absl::Milliseconds(20))) {
+  for (const absl::Time end = absl::Now() + kScoresPatience; absl::Now() < end;
+       absl::SleepFor(absl::Milliseconds(20))) {
     std::promise<absl::StatusOr<std::optional<store::ScoreStore::Stored>>> promise;
     loop.Post([&] { scores.Read([&](auto stored) { promise.set_value(std::move(stored)); }); });
     const auto stored = promise.get_future().get();
@@ -65,36 +69,45 @@ store::SnapshotPtr ReadScores(const config::v1::Config& config) {
   return nullptr;
 }
 
-std::string Number(double value, int decimals) { return value < 0 ? "-" : absl::StrFormat("%.*f", decimals, value); }
+std::string Number(double value, int decimals) {
+  return value < 0 ? "-" : absl::StrFormat("%.*f", decimals, value);
+}
 
 void Print(const router::v1::DecideResponse& decision) {
   std::cout << "strategy " << decision.strategy() << ", scores ";
   if (decision.snapshot_version() == 0) {
     std::cout << "none published yet\n\n";
   } else {
-    std::cout << "version " << decision.snapshot_version() << ", " << decision.snapshot_age_ms() / 1000.0 << " s old\n\n";
+    std::cout << "version " << decision.snapshot_version() << ", "
+              << decision.snapshot_age_ms() / 1000.0 << " s old\n\n";
   }
   size_t width = 8;
-  for (const auto& candidate : decision.candidates()) width = std::max(width, candidate.endpoint_id().size());
-  std::cout << absl::StrFormat("%-*s  %6s  %-17s  %12s  %7s  %8s  %8s  %s\n", static_cast<int>(width), "endpoint", "share", "tier",
-                               "avail. 5 min", "tools", "tokens/s", "TTFT ms", "why");
+  for (const auto& candidate : decision.candidates())
+    width = std::max(width, candidate.endpoint_id().size());
+  std::cout << absl::StrFormat("%-*s  %6s  %-17s  %12s  %7s  %8s  %8s  %s\n",
+                               static_cast<int>(width), "endpoint", "share", "tier", "avail. 5 min",
+                               "tools", "tokens/s", "TTFT ms", "why");
   for (const auto& candidate : decision.candidates()) {
     const router::v1::Score& score = candidate.score();
-    std::cout << absl::StrFormat("%-*s  %5.1f%%  %-17s  %12s  %7s  %8s  %8s  %s\n", static_cast<int>(width), candidate.endpoint_id(),
-                                 100 * score.share(), score.tier(), Number(score.availability(), 4),
-                                 Number(score.tool_success(), 4), Number(score.throughput_tps() > 0 ? score.throughput_tps() : -1, 1),
-                                 Number(score.ttft_ms() > 0 ? score.ttft_ms() : -1, 0), score.reason());
+    std::cout << absl::StrFormat(
+        "%-*s  %5.1f%%  %-17s  %12s  %7s  %8s  %8s  %s\n", static_cast<int>(width),
+        candidate.endpoint_id(), 100 * score.share(), score.tier(), Number(score.availability(), 4),
+        Number(score.tool_success(), 4),
+        Number(score.throughput_tps() > 0 ? score.throughput_tps() : -1, 1),
+        Number(score.ttft_ms() > 0 ? score.ttft_ms() : -1, 0), score.reason());
   }
   if (decision.excluded().empty()) return;
   std::cout << "\nexcluded\n";
   for (const auto& excluded : decision.excluded()) {
-    std::cout << "  " << excluded.endpoint_id() << "  " << excluded.filter() << ": " << excluded.detail() << "\n";
+    std::cout << "  " << excluded.endpoint_id() << "  " << excluded.filter() << ": "
+              << excluded.detail() << "\n";
   }
 }
 
 absl::Status Run(const Arguments& arguments) {
   ASSIGN_OR_RETURN(const config::v1::Config config, LoadConfiguration(arguments.Get("config")));
-  ASSIGN_OR_RETURN(const auto catalogue, catalogue::Catalogue::Load({config.catalogue().begin(), config.catalogue().end()}));
+  ASSIGN_OR_RETURN(const auto catalogue, catalogue::Catalogue::Load({config.catalogue().begin(),
+                                                                     config.catalogue().end()}));
   router::v1::ExplainRequest request;
   ASSIGN_OR_RETURN(*request.mutable_features(), FeaturesOf(arguments));
   uint64_t seed = 0;
@@ -114,10 +127,12 @@ absl::Status Run(const Arguments& arguments) {
   router_decision::SnapshotHolder snapshots;
   snapshots.SetCatalogue(catalogue);
   snapshots.SetActiveProviders(active);
-  ASSIGN_OR_RETURN(const router_decision::PolicySettings policy, router_decision::ToPolicySettings(config.router().policy()));
+  ASSIGN_OR_RETURN(const router_decision::PolicySettings policy,
+                   router_decision::ToPolicySettings(config.router().policy()));
   snapshots.SetPolicy(policy);
   if (const store::SnapshotPtr scores = ReadScores(config)) snapshots.SetScores(scores);
-  router_decision::Router router(snapshots, Clock::Real(), static_cast<uint64_t>(absl::GetCurrentTimeNanos()), {});
+  router_decision::Router router(snapshots, Clock::Real(),
+                                 static_cast<uint64_t>(absl::GetCurrentTimeNanos()), {});
   ASSIGN_OR_RETURN(const router::v1::ExplainResponse response, router.ExplainNow(request));
   Print(response.decision());
   return absl::OkStatus();

@@ -19,7 +19,8 @@
 namespace signalbox {
 namespace {
 
-constexpr char kUsage[] = R"(signalbox keys create --name NAME [--limit USD] [--expires 720h] [--deny-data-collection] [--quiet]
+constexpr char kUsage[] =
+    R"(signalbox keys create --name NAME [--limit USD] [--expires 720h] [--deny-data-collection] [--quiet]
 signalbox keys list
 signalbox keys disable HASH | enable HASH | remove HASH
   --config FILE    where Redis is
@@ -32,14 +33,16 @@ constexpr absl::Duration kPatience = absl::Seconds(10);
 class BlockingKeyStore {
  public:
   static absl::StatusOr<std::unique_ptr<BlockingKeyStore>> Open(const config::v1::Config& config) {
-    ASSIGN_OR_RETURN(redis::Options options,
-                     store::RedisOptions(config.redis(), store::Role::kMoney, config::Environment::Process()));
+    ASSIGN_OR_RETURN(
+        redis::Options options,
+        store::RedisOptions(config.redis(), store::Role::kMoney, config::Environment::Process()));
     options.command_timeout = absl::Seconds(2);
     auto opened = std::unique_ptr<BlockingKeyStore>(new BlockingKeyStore(config, options));
     const absl::Time end = absl::Now() + kPatience;
     while (!opened->connections_.ready()) {
       if (absl::Now() > end) {
-        return absl::UnavailableError(absl::StrCat("Redis does not answer at ", options.address.ToString(),
+        return absl::UnavailableError(absl::StrCat("Redis does not answer at ",
+                                                   options.address.ToString(),
                                                    ": is Signalbox (or its Redis) running?"));
       }
       absl::SleepFor(absl::Milliseconds(10));
@@ -54,15 +57,19 @@ class BlockingKeyStore {
     return Wait<absl::StatusOr<bool>>([&](auto done) { store_.Remove(loop_, hash, done); });
   }
   absl::StatusOr<std::vector<store::KeyRecord>> List() {
-    return Wait<absl::StatusOr<std::vector<store::KeyRecord>>>([&](auto done) { store_.List(loop_, done); });
+    return Wait<absl::StatusOr<std::vector<store::KeyRecord>>>(
+        [&](auto done) { store_.List(loop_, done); });
   }
   absl::StatusOr<store::KeyUsage> Usage(const std::string& hash) {
-    return Wait<absl::StatusOr<store::KeyUsage>>([&](auto done) { store_.Usage(loop_, hash, done); });
+    return Wait<absl::StatusOr<store::KeyUsage>>(
+        [&](auto done) { store_.Usage(loop_, hash, done); });
   }
 
  private:
   BlockingKeyStore(const config::v1::Config& config, const redis::Options& options)
-      : loop_("keys"), connections_(loop_, options), store_(connections_, store::KeysOf(config.redis())) {}
+      : loop_("keys"),
+        connections_(loop_, options),
+        store_(connections_, store::KeysOf(config.redis())) {}
 
   template <typename Result>
   Result Wait(const std::function<void(std::function<void(Result)>)>& call) {
@@ -107,14 +114,16 @@ absl::Status Create(const Arguments& arguments, BlockingKeyStore& store) {
   if (arguments.Has("quiet")) {
     std::cout << key << "\n";
   } else {
-    std::cout << "key   " << key << "\n      (shown once: only its hash is stored)\nname  " << record.name << "\nhash  " << record.hash << "\n";
+    std::cout << "key   " << key << "\n      (shown once: only its hash is stored)\nname  "
+              << record.name << "\nhash  " << record.hash << "\n";
   }
   return absl::OkStatus();
 }
 
 absl::Status List(BlockingKeyStore& store) {
   ASSIGN_OR_RETURN(const std::vector<store::KeyRecord> records, store.List());
-  std::cout << "hash                                                              label                 state     used USD      name\n";
+  std::cout << "hash                                                              label            "
+               "     state     used USD      name\n";
   for (const store::KeyRecord& record : records) {
     ASSIGN_OR_RETURN(const store::KeyUsage usage, store.Usage(record.hash));
     const bool expired = record.expires.has_value() && *record.expires < absl::Now();
@@ -133,7 +142,8 @@ absl::StatusOr<store::KeyRecord> Find(BlockingKeyStore& store, absl::string_view
   std::optional<store::KeyRecord> found;
   for (const store::KeyRecord& record : records) {
     if (!absl::StartsWith(record.hash, prefix)) continue;
-    if (found.has_value()) return absl::InvalidArgumentError(absl::StrCat("several keys start with ", prefix));
+    if (found.has_value())
+      return absl::InvalidArgumentError(absl::StrCat("several keys start with ", prefix));
     found = record;
   }
   if (!found.has_value()) return absl::NotFoundError(absl::StrCat("no key with hash ", prefix));
@@ -144,7 +154,8 @@ absl::Status Run(const Arguments& arguments) {
   if (arguments.words.empty()) return absl::InvalidArgumentError(absl::StrCat("what?\n", kUsage));
   const std::string& verb = arguments.words[0];
   const bool on_one = verb == "disable" || verb == "enable" || verb == "remove";
-  if ((verb != "create" && verb != "list" && !on_one) || arguments.words.size() != (on_one ? 2u : 1u)) {
+  if ((verb != "create" && verb != "list" && !on_one) ||
+      arguments.words.size() != (on_one ? 2u : 1u)) {
     return absl::InvalidArgumentError(absl::StrCat("unknown arguments\n", kUsage));
   }
   ASSIGN_OR_RETURN(const config::v1::Config config, LoadConfiguration(arguments.Get("config")));
@@ -165,8 +176,8 @@ absl::Status Run(const Arguments& arguments) {
 }  // namespace
 
 int KeysCommand(absl::Span<const absl::string_view> arguments) {
-  const absl::StatusOr<Arguments> parsed =
-      ParseArguments(arguments, {"config", "name", "limit", "expires"}, {"quiet", "deny-data-collection", "help"});
+  const absl::StatusOr<Arguments> parsed = ParseArguments(
+      arguments, {"config", "name", "limit", "expires"}, {"quiet", "deny-data-collection", "help"});
   if (!parsed.ok()) return Fail("keys", parsed.status());
   if (parsed->Has("help")) {
     std::cout << kUsage;

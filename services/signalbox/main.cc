@@ -7,7 +7,8 @@
 
 namespace {
 
-constexpr char kUsage[] = R"(signalbox serve      the whole service in one process, with a Redis of its own unless one is configured
+constexpr char kUsage[] =
+    R"(signalbox serve      the whole service in one process, with a Redis of its own unless one is configured
 signalbox keys       create, list, disable and remove client keys
 signalbox validate   check configuration files and catalogues
 signalbox explain    why a request would go where it goes
@@ -24,7 +25,8 @@ int main(int argc, char** argv) {
   if (command == "validate") return signalbox::ValidateCommand(rest);
   if (command == "explain") return signalbox::ExplainCommand(rest);
   if (command == "serve") return signalbox::ServeCommand(argc - 1, argv + 1);
-  if (absl::StartsWith(command, "--probe") || command == "--version") return signalbox::ServeCommand(argc, argv);
+  if (absl::StartsWith(command, "--probe") || command == "--version")
+    return signalbox::ServeCommand(argc, argv);
   const bool asked = command == "--help" || command == "help";
   (asked ? std::cout : std::cerr) << kUsage;
   return asked ? signalbox::kOk : signalbox::kBadUsage;

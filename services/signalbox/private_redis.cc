@@ -67,7 +67,8 @@ class PrivateRedis::Impl : public std::enable_shared_from_this<PrivateRedis::Imp
     folder_ = Absolute(folder_);
     socket_ = absl::StrCat(folder_, "/redis.sock");
     if (socket_.size() >= sizeof(sockaddr_un::sun_path)) {
-      return absl::InvalidArgumentError(absl::StrCat("serve.data_dir: ", socket_, " is too long for a unix socket"));
+      return absl::InvalidArgumentError(
+          absl::StrCat("serve.data_dir: ", socket_, " is too long for a unix socket"));
     }
     if (Accepts(socket_)) {
       obs::Log(obs::kInfo, "private_redis_adopted").With("socket", socket_);
@@ -94,15 +95,36 @@ class PrivateRedis::Impl : public std::enable_shared_from_this<PrivateRedis::Imp
 
  private:
   absl::Status Spawn() {
-    const std::vector<std::string> arguments = {
-        "redis-server", "--port", "0", "--unixsocket", socket_, "--unixsocketperm", "700", "--dir", folder_,
-        "--daemonize", "no", "--appendonly", "yes", "--appendfsync", "always", "--save", "", "--maxmemory-policy", "noeviction",
-        "--loglevel", "warning", "--logfile", absl::StrCat(folder_, "/redis.log")};
+    const std::vector<std::string> arguments = {"redis-server",
+                                                "--port",
+                                                "0",
+                                                "--unixsocket",
+                                                socket_,
+                                                "--unixsocketperm",
+                                                "700",
+                                                "--dir",
+                                                folder_,
+                                                "--daemonize",
+                                                "no",
+                                                "--appendonly",
+                                                "yes",
+                                                "--appendfsync",
+                                                "always",
+                                                "--save",
+                                                "",
+                                                "--maxmemory-policy",
+                                                "noeviction",
+                                                "--loglevel",
+                                                "warning",
+                                                "--logfile",
+                                                absl::StrCat(folder_, "/redis.log")};
     std::vector<char*> argv;
-    for (const std::string& argument : arguments) argv.push_back(const_cast<char*>(argument.c_str()));
+    for (const std::string& argument : arguments)
+      argv.push_back(const_cast<char*>(argument.c_str()));
     argv.push_back(nullptr);
 
-    // Signals are blocked in this process and a terminal's Ctrl-C goes to the whole group: neither may reach the child.
+    // Signals are blocked in this process and a terminal's Ctrl-C goes to the whole group: neither
+    // may reach the child.
     posix_spawnattr_t attributes;
     posix_spawnattr_init(&attributes);
     sigset_t none;
@@ -125,7 +147,8 @@ class PrivateRedis::Impl : public std::enable_shared_from_this<PrivateRedis::Imp
     const absl::Time end = absl::Now() + kStartPatience;
     while (!Accepts(socket_)) {
       if (waitpid(pid_, nullptr, WNOHANG) != 0 || absl::Now() > end) {
-        return absl::UnavailableError(absl::StrCat("redis-server did not start, see ", folder_, "/redis.log"));
+        return absl::UnavailableError(
+            absl::StrCat("redis-server did not start, see ", folder_, "/redis.log"));
       }
       absl::SleepFor(absl::Milliseconds(10));
     }

@@ -1,5 +1,6 @@
-// The Redis that `signalbox serve` starts for itself when none is configured: the embedded default is the real thing. It
-// listens on a unix socket in the data folder only, writes every command to disk, and is started again when it dies.
+// The Redis that `signalbox serve` starts for itself when none is configured: the embedded default
+// is the real thing. It listens on a unix socket in the data folder only, writes every command to
+// disk, and is started again when it dies.
 //
 // Used on the main thread; the supervision runs on the executor given to Start.
 #ifndef SIGNALBOX_SERVICES_SIGNALBOX_PRIVATE_REDIS_H_
@@ -22,8 +23,8 @@ class PrivateRedis {
   // "unix:<folder>/redis.sock"
   static std::string AddressIn(const std::string& folder);
 
-  // Starts the server, or takes over one that an earlier process left on the socket, and waits until it accepts. Error: no
-  // redis-server in PATH, folder not writable, socket path too long.
+  // Starts the server, or takes over one that an earlier process left on the socket, and waits
+  // until it accepts. Error: no redis-server in PATH, folder not writable, socket path too long.
   absl::Status Start(Executor& executor);
 
  private:

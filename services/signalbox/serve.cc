@@ -1,5 +1,6 @@
-// `signalbox serve`: the four services linked into one process. Between them stand the same interfaces as in the cluster;
-// here they are called directly, and a request and its upstream connection share one event loop.
+// `signalbox serve`: the four services linked into one process. Between them stand the same
+// interfaces as in the cluster; here they are called directly, and a request and its upstream
+// connection share one event loop.
 #include <memory>
 #include <utility>
 
@@ -42,7 +43,8 @@ struct Parts {
 };
 
 // Starts the private Redis when no other is configured and names it in `redis`.
-absl::StatusOr<std::unique_ptr<PrivateRedis>> OpenRedis(const host::Env& env, config::v1::RedisConfig* redis) {
+absl::StatusOr<std::unique_ptr<PrivateRedis>> OpenRedis(const host::Env& env,
+                                                        config::v1::RedisConfig* redis) {
   if (!redis->scores().address().empty()) return std::unique_ptr<PrivateRedis>();
   const std::string& data_dir = env.config.serve().data_dir();
   const std::string folder = env.Path(data_dir.empty() ? "data" : data_dir);
@@ -55,9 +57,12 @@ absl::StatusOr<std::unique_ptr<PrivateRedis>> OpenRedis(const host::Env& env, co
 absl::StatusOr<std::shared_ptr<Parts>> MakeParts(const host::Env& env) {
   config::v1::RedisConfig redis = env.config.redis();
   ASSIGN_OR_RETURN(auto own, OpenRedis(env, &redis));
-  ASSIGN_OR_RETURN(const redis::Options money, store::RedisOptions(redis, store::Role::kMoney, env.environment));
-  ASSIGN_OR_RETURN(auto catalogue, catalogue::Open(env.config, env.config_folder, env.watcher, env.metrics));
-  return std::make_shared<Parts>(env, std::move(redis), money, std::move(own), std::move(catalogue));
+  ASSIGN_OR_RETURN(const redis::Options money,
+                   store::RedisOptions(redis, store::Role::kMoney, env.environment));
+  ASSIGN_OR_RETURN(auto catalogue,
+                   catalogue::Open(env.config, env.config_folder, env.watcher, env.metrics));
+  return std::make_shared<Parts>(env, std::move(redis), money, std::move(own),
+                                 std::move(catalogue));
 }
 
 absl::StatusOr<host::Modules> Create(const host::Env& env) {
@@ -66,18 +71,22 @@ absl::StatusOr<host::Modules> Create(const host::Env& env) {
                    store::RedisOptions(parts->redis_config, store::Role::kScores, env.environment));
   const store::Keys keys = store::KeysOf(parts->redis_config);
 
-  ASSIGN_OR_RETURN(auto aggregator, metrics_aggregator::AggregatorModule::Create(
-                                        {env.config.aggregator(), scores, keys, env.clock, env.metrics}));
-  auto adapter = std::make_unique<provider_adapter::AdapterModule>(provider_adapter::AdapterModule::Options{
-      env.config.adapter(), parts->loops, aggregator->aggregator(), *parts->catalogue, env.environment, env.background,
-      env.clock, env.metrics});
-  router_decision::RouterModule::Options options{env.config.router(), scores, keys, adapter->adapter(), *parts->catalogue,
-                                                 env.clock, env.metrics};
+  ASSIGN_OR_RETURN(auto aggregator,
+                   metrics_aggregator::AggregatorModule::Create(
+                       {env.config.aggregator(), scores, keys, env.clock, env.metrics}));
+  auto adapter =
+      std::make_unique<provider_adapter::AdapterModule>(provider_adapter::AdapterModule::Options{
+          env.config.adapter(), parts->loops, aggregator->aggregator(), *parts->catalogue,
+          env.environment, env.background, env.clock, env.metrics});
+  router_decision::RouterModule::Options options{
+      env.config.router(), scores,    keys,       adapter->adapter(),
+      *parts->catalogue,   env.clock, env.metrics};
   options.on_ready = [latch = env.readiness.AddLatch("providers")]() mutable { latch.Release(); };
   ASSIGN_OR_RETURN(auto router, router_decision::RouterModule::Create(std::move(options)));
   auto ingress = std::make_unique<ingress::IngressModule>(ingress::IngressDeps{
-      env.config.ingress(), parts->loops, router->router(), adapter->adapter(), parts->keys, parts->generations,
-      [&holder = *parts->catalogue] { return holder.Get(); }, env.metrics, env.clock, env.config.serve().grpc()});
+      env.config.ingress(), parts->loops, router->router(), adapter->adapter(), parts->keys,
+      parts->generations, [&holder = *parts->catalogue] { return holder.Get(); }, env.metrics,
+      env.clock, env.config.serve().grpc()});
 
   // Destroyed from the back: each goes before what it calls.
   host::Modules modules;
@@ -90,6 +99,8 @@ absl::StatusOr<host::Modules> Create(const host::Env& env) {
 
 }  // namespace
 
-int ServeCommand(int argc, char** argv) { return host::Main(argc, argv, {"signalbox", Create, nullptr, {}}); }
+int ServeCommand(int argc, char** argv) {
+  return host::Main(argc, argv, {"signalbox", Create, nullptr, {}});
+}
 
 }  // namespace signalbox

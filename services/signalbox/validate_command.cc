@@ -1,4 +1,5 @@
-// `signalbox validate PATH…`: reads configuration files and catalogues as the services would, and says everything that is wrong.
+// `signalbox validate PATH…`: reads configuration files and catalogues as the services would, and
+// says everything that is wrong.
 #include <sys/stat.h>
 
 #include <iostream>
@@ -23,8 +24,9 @@ bool IsFolder(const std::string& path) {
 
 absl::Status ValidateCatalogue(const std::vector<std::string>& paths) {
   ASSIGN_OR_RETURN(const auto catalogue, catalogue::Catalogue::Load(paths));
-  std::cout << "catalogue: " << catalogue->providers().size() << " providers, " << catalogue->source().models_size() << " models, "
-            << catalogue->endpoints().size() << " endpoints\n";
+  std::cout << "catalogue: " << catalogue->providers().size() << " providers, "
+            << catalogue->source().models_size() << " models, " << catalogue->endpoints().size()
+            << " endpoints\n";
   return absl::OkStatus();
 }
 
@@ -32,7 +34,8 @@ absl::Status ValidateFile(const std::string& path) {
   if (IsFolder(path)) return ValidateCatalogue({path});
   const absl::StatusOr<config::v1::Config> config = LoadConfiguration(path);
   if (!config.ok()) {
-    // A catalogue file is no configuration file; which one it was meant to be shows in what can be read.
+    // A catalogue file is no configuration file; which one it was meant to be shows in what can be
+    // read.
     config::v1::Catalogue catalogue;
     if (config::LoadFile(path, &catalogue).ok()) return ValidateCatalogue({path});
     return config.status();

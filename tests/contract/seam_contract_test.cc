@@ -1,8 +1,9 @@
-// The contract of every seam, run over both transports: linked directly and over gRPC on a real TCP connection.
+// The contract of every seam, run over both transports: linked directly and over gRPC on a real TCP
+// connection.
+#include <gmock/gmock.h>
 #include <grpcpp/health_check_service_interface.h>
 #include <grpcpp/server.h>
 #include <grpcpp/server_builder.h>
-#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include <deque>
@@ -53,7 +54,8 @@ class ScriptedAdapter final : public seam::ProviderAdapter {
     seam::GenerateSink* const sink_;
   };
 
-  std::unique_ptr<seam::Attempt> Generate(GenerateRequest request, Executor& executor, seam::GenerateSink* sink) override {
+  std::unique_ptr<seam::Attempt> Generate(GenerateRequest request, Executor& executor,
+                                          seam::GenerateSink* sink) override {
     auto attempt = std::make_unique<ScriptedAttempt>(*this, executor, sink);
     const absl::MutexLock lock(&mutex_);
     last_request_ = std::move(request);
@@ -87,7 +89,9 @@ class ScriptedAdapter final : public seam::ProviderAdapter {
   void Await(const std::function<bool()>& condition, const std::string& what) {
     const absl::MutexLock lock(&mutex_);
     ASSERT_TRUE(mutex_.AwaitWithTimeout(
-        absl::Condition(+[](const std::function<bool()>* c) { return (*c)(); }, &condition), kPatience))
+        absl::Condition(
+            +[](const std::function<bool()>* c) { return (*c)(); }, &condition),
+        kPatience))
         << "waited for " << what;
   }
 
@@ -117,7 +121,8 @@ class ScriptedAdapter final : public seam::ProviderAdapter {
 
 class ScriptedRouter final : public seam::RouterDecision {
  public:
-  void Decide(const router::v1::DecideRequest& request, absl::Duration, Executor&, DecideCallback done) override {
+  void Decide(const router::v1::DecideRequest& request, absl::Duration, Executor&,
+              DecideCallback done) override {
     if (request.features().models(0) == "unknown/model") {
       done(seam::MakeError(common::v1::REASON_MODEL_NOT_FOUND, "no model unknown/model"));
       return;
@@ -126,7 +131,8 @@ class ScriptedRouter final : public seam::RouterDecision {
     response.add_candidates()->set_endpoint_id(absl::StrCat(request.features().models(0), "@a"));
     done(response);
   }
-  void Explain(const router::v1::ExplainRequest& request, absl::Duration, Executor&, ExplainCallback done) override {
+  void Explain(const router::v1::ExplainRequest& request, absl::Duration, Executor&,
+               ExplainCallback done) override {
     router::v1::ExplainResponse response;
     response.mutable_decision()->set_snapshot_version(request.seed());
     done(response);
@@ -142,7 +148,8 @@ class RecordingAggregator final : public seam::MetricsAggregator {
     }
     done(absl::OkStatus());
   }
-  void GetScores(absl::Duration, std::function<void(absl::StatusOr<metrics::v1::ScoreSnapshot>)> done) override {
+  void GetScores(absl::Duration,
+                 std::function<void(absl::StatusOr<metrics::v1::ScoreSnapshot>)> done) override {
     metrics::v1::ScoreSnapshot snapshot;
     snapshot.set_version(7);
     done(snapshot);
@@ -174,7 +181,8 @@ class SeamContract : public testing::TestWithParam<Transport> {
     router_server_ = std::make_unique<seam_grpc::RouterDecisionServer>(router_);
     aggregator_server_ = std::make_unique<seam_grpc::MetricsAggregatorServer>(aggregator_);
     grpc::ServerBuilder builder;
-    builder.AddListeningPort(absl::StrCat("127.0.0.1:", port), grpc::InsecureServerCredentials(), &port_);
+    builder.AddListeningPort(absl::StrCat("127.0.0.1:", port), grpc::InsecureServerCredentials(),
+                             &port_);
     builder.RegisterService(adapter_server_.get());
     builder.RegisterService(router_server_.get());
     builder.RegisterService(aggregator_server_.get());
@@ -184,7 +192,8 @@ class SeamContract : public testing::TestWithParam<Transport> {
     if (adapter_client_ != nullptr) return;
     adapter_client_ = std::make_unique<seam_grpc::ProviderAdapterClient>(
         channels_.To(address, rpc::Channels::Kind::kStreaming));
-    router_client_ = std::make_unique<seam_grpc::RouterDecisionClient>(channels_.To(address, rpc::Channels::Kind::kUnary));
+    router_client_ = std::make_unique<seam_grpc::RouterDecisionClient>(
+        channels_.To(address, rpc::Channels::Kind::kUnary));
     aggregator_client_ = std::make_unique<seam_grpc::MetricsAggregatorClient>(
         channels_.To(address, rpc::Channels::Kind::kStreaming));
   }
@@ -193,10 +202,15 @@ class SeamContract : public testing::TestWithParam<Transport> {
     server_.reset();
   }
 
-  seam::ProviderAdapter& adapter() { return adapter_client_ ? *adapter_client_ : static_cast<seam::ProviderAdapter&>(adapter_); }
-  seam::RouterDecision& router() { return router_client_ ? *router_client_ : static_cast<seam::RouterDecision&>(router_); }
+  seam::ProviderAdapter& adapter() {
+    return adapter_client_ ? *adapter_client_ : static_cast<seam::ProviderAdapter&>(adapter_);
+  }
+  seam::RouterDecision& router() {
+    return router_client_ ? *router_client_ : static_cast<seam::RouterDecision&>(router_);
+  }
   seam::MetricsAggregator& aggregator() {
-    return aggregator_client_ ? *aggregator_client_ : static_cast<seam::MetricsAggregator&>(aggregator_);
+    return aggregator_client_ ? *aggregator_client_
+                              : static_cast<seam::MetricsAggregator&>(aggregator_);
   }
 
   // What the caller of Generate saw.
@@ -216,7 +230,9 @@ class SeamContract : public testing::TestWithParam<Transport> {
     void Await(const std::function<bool()>& condition) {
       const absl::MutexLock lock(&mutex);
       EXPECT_TRUE(mutex.AwaitWithTimeout(
-          absl::Condition(+[](const std::function<bool()>* c) { return (*c)(); }, &condition), kPatience));
+          absl::Condition(
+              +[](const std::function<bool()>* c) { return (*c)(); }, &condition),
+          kPatience));
     }
     absl::Mutex mutex;
     std::string data;
@@ -344,12 +360,13 @@ TEST_P(SeamContract, ReaderThatPausesHoldsTheProviderBack) {
 TEST_P(SeamContract, ProvidersAreListed) {
   absl::Notification done;
   loops_.at(0).Post([&] {
-    adapter().ListProviders(kPatience, loops_.at(0), [&](absl::StatusOr<provider::v1::ListProvidersResponse> response) {
-      EXPECT_TRUE(response.ok()) << response.status();
-      EXPECT_EQ(response->providers(0).slug(), "deepinfra");
-      EXPECT_TRUE(loops_.at(0).IsCurrent());
-      done.Notify();
-    });
+    adapter().ListProviders(kPatience, loops_.at(0),
+                            [&](absl::StatusOr<provider::v1::ListProvidersResponse> response) {
+                              EXPECT_TRUE(response.ok()) << response.status();
+                              EXPECT_EQ(response->providers(0).slug(), "deepinfra");
+                              EXPECT_TRUE(loops_.at(0).IsCurrent());
+                              done.Notify();
+                            });
   });
   ASSERT_TRUE(done.WaitForNotificationWithTimeout(kPatience));
 }
@@ -359,12 +376,13 @@ TEST_P(SeamContract, DecisionArrivesOnTheCallersExecutor) {
   loops_.at(1).Post([&] {
     router::v1::DecideRequest request;
     request.mutable_features()->add_models("z-ai/glm-5");
-    router().Decide(request, kPatience, loops_.at(1), [&](absl::StatusOr<router::v1::DecideResponse> response) {
-      EXPECT_TRUE(response.ok()) << response.status();
-      EXPECT_EQ(response->candidates(0).endpoint_id(), "z-ai/glm-5@a");
-      EXPECT_TRUE(loops_.at(1).IsCurrent());
-      done.Notify();
-    });
+    router().Decide(request, kPatience, loops_.at(1),
+                    [&](absl::StatusOr<router::v1::DecideResponse> response) {
+                      EXPECT_TRUE(response.ok()) << response.status();
+                      EXPECT_EQ(response->candidates(0).endpoint_id(), "z-ai/glm-5@a");
+                      EXPECT_TRUE(loops_.at(1).IsCurrent());
+                      done.Notify();
+                    });
   });
   ASSERT_TRUE(done.WaitForNotificationWithTimeout(kPatience));
 }
@@ -374,11 +392,12 @@ TEST_P(SeamContract, DecisionErrorKeepsItsReason) {
   loops_.at(1).Post([&] {
     router::v1::DecideRequest request;
     request.mutable_features()->add_models("unknown/model");
-    router().Decide(request, kPatience, loops_.at(1), [&](absl::StatusOr<router::v1::DecideResponse> response) {
-      EXPECT_EQ(seam::DetailOf(response.status()).reason(), common::v1::REASON_MODEL_NOT_FOUND);
-      EXPECT_EQ(seam::DetailOf(response.status()).public_message(), "no model unknown/model");
-      done.Notify();
-    });
+    router().Decide(
+        request, kPatience, loops_.at(1), [&](absl::StatusOr<router::v1::DecideResponse> response) {
+          EXPECT_EQ(seam::DetailOf(response.status()).reason(), common::v1::REASON_MODEL_NOT_FOUND);
+          EXPECT_EQ(seam::DetailOf(response.status()).public_message(), "no model unknown/model");
+          done.Notify();
+        });
   });
   ASSERT_TRUE(done.WaitForNotificationWithTimeout(kPatience));
 }
@@ -388,11 +407,12 @@ TEST_P(SeamContract, ExplanationArrives) {
   loops_.at(0).Post([&] {
     router::v1::ExplainRequest request;
     request.set_seed(42);
-    router().Explain(request, kPatience, loops_.at(0), [&](absl::StatusOr<router::v1::ExplainResponse> response) {
-      EXPECT_TRUE(response.ok()) << response.status();
-      EXPECT_EQ(response->decision().snapshot_version(), 42u);
-      done.Notify();
-    });
+    router().Explain(request, kPatience, loops_.at(0),
+                     [&](absl::StatusOr<router::v1::ExplainResponse> response) {
+                       EXPECT_TRUE(response.ok()) << response.status();
+                       EXPECT_EQ(response->decision().snapshot_version(), 42u);
+                       done.Notify();
+                     });
   });
   ASSERT_TRUE(done.WaitForNotificationWithTimeout(kPatience));
 }
@@ -412,7 +432,8 @@ TEST_P(SeamContract, BatchesArriveOnceAndInOrder) {
   const absl::MutexLock lock(&aggregator_.mutex_);
   const auto arrived = [this] { return aggregator_.sequences_.size() == 20; };
   EXPECT_TRUE(aggregator_.mutex_.AwaitWithTimeout(absl::Condition(&arrived), kPatience));
-  for (uint64_t i = 0; i < aggregator_.sequences_.size(); ++i) EXPECT_EQ(aggregator_.sequences_[i], i + 1);
+  for (uint64_t i = 0; i < aggregator_.sequences_.size(); ++i)
+    EXPECT_EQ(aggregator_.sequences_[i], i + 1);
 }
 
 TEST_P(SeamContract, ScoresAreFetched) {
@@ -425,8 +446,11 @@ TEST_P(SeamContract, ScoresAreFetched) {
   ASSERT_TRUE(done.WaitForNotificationWithTimeout(kPatience));
 }
 
-INSTANTIATE_TEST_SUITE_P(Transports, SeamContract, testing::Values(Transport::kDirect, Transport::kGrpc),
-                         [](const auto& param) { return param.param == Transport::kDirect ? "Direct" : "Grpc"; });
+INSTANTIATE_TEST_SUITE_P(Transports, SeamContract,
+                         testing::Values(Transport::kDirect, Transport::kGrpc),
+                         [](const auto& param) {
+                           return param.param == Transport::kDirect ? "Direct" : "Grpc";
+                         });
 
 // What only a network can do.
 class SeamOverNetwork : public SeamContract {};
@@ -485,11 +509,13 @@ TEST_P(SeamOverNetwork, RouterThatIsAwayIsReportedAsUnavailable) {
   loops_.at(0).Post([&] {
     router::v1::DecideRequest request;
     request.mutable_features()->add_models("m");
-    router().Decide(request, absl::Seconds(2), loops_.at(0), [&](absl::StatusOr<router::v1::DecideResponse> response) {
-      const common::v1::Reason reason = seam::DetailOf(response.status()).reason();
-      EXPECT_TRUE(reason == common::v1::REASON_UNAVAILABLE || reason == common::v1::REASON_DEADLINE_EXCEEDED);
-      done.Notify();
-    });
+    router().Decide(request, absl::Seconds(2), loops_.at(0),
+                    [&](absl::StatusOr<router::v1::DecideResponse> response) {
+                      const common::v1::Reason reason = seam::DetailOf(response.status()).reason();
+                      EXPECT_TRUE(reason == common::v1::REASON_UNAVAILABLE ||
+                                  reason == common::v1::REASON_DEADLINE_EXCEEDED);
+                      done.Notify();
+                    });
   });
   ASSERT_TRUE(done.WaitForNotificationWithTimeout(kPatience));
 }

@@ -223,6 +223,13 @@ for (const topology of TOPOLOGIES) {
       assert.equal(metadata.attempts.length, 1);
     });
 
+    it('the trace of the caller reaches the provider', async () => {
+      const trace = '4bf92f3577b34da6a3ce929d0e0e4736';
+      await world.post({ model: 'test/chat', messages: HELLO, provider: { only: ['alpha'] } }, { headers: { traceparent: `00-${trace}-00f067aa0ba902b7-01` } });
+      const { requests } = await world.fleet('requests?provider=alpha');
+      assert.match(JSON.stringify(requests.at(-1).headers), new RegExp(`00-${trace}-(?!00f067aa0ba902b7)[0-9a-f]{16}-01`));
+    });
+
     it('members that would steer where a key is sent are refused', async () => {
       for (const name of ['api_base', 'base_url', 'api_key']) {
         const response = await world.post({ model: 'test/chat', messages: HELLO, [name]: 'http://example.com' });

@@ -92,7 +92,8 @@ std::string PricePerToken(double per_million) {
 
 std::string CatalogueYaml(const Roster& roster) {
   std::string out =
-      "# Written by provider-fleet --emit-catalogue.\nsources: [{name: \"provider fleet\"}]\nproviders:\n";
+      "# Written by provider-fleet --emit-catalogue.\nsources: [{name: \"provider "
+      "fleet\"}]\nproviders:\n";
   for (const auto& provider : roster.providers()) AppendProvider(*provider, &out);
   out.append("models:\n");
   for (const auto& [model, offers] : OffersByModel(roster)) {

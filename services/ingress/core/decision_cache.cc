@@ -173,8 +173,8 @@ CandidateOrder RedrawnOrder(const DecideResponse& decision, const RequestFeature
   absl::InlinedVector<Place, 32> places;
   for (const Candidate& candidate : decision.candidates()) {
     if (!Fits(candidate.context_length(), features)) continue;
-    // Sorting by these keys is drawing without replacement with probability proportional to weight. A fixed order keeps its
-    // places: equal keys, stable sort.
+    // Sorting by these keys is drawing without replacement with probability proportional to weight.
+    // A fixed order keeps its places: equal keys, stable sort.
     const double weight = candidate.draw_weight();
     places.push_back({weight > 0 ? -std::log1p(-rng->Uniform()) / weight : 0, &candidate});
   }

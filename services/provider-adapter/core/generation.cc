@@ -84,6 +84,7 @@ void Generation::Send(Upstream& upstream, UpstreamRequest translated) {
   call.origin = setup_.origin;
   call.path = std::move(translated.path);
   call.headers = std::move(translated.headers);
+  if (!request_.traceparent().empty()) call.headers.Add("traceparent", request_.traceparent());
   if (!setup_.key.empty()) {
     const http::Headers::Entry key =
         setup_.dialect->KeyHeader(*setup_.endpoint, setup_.key.Reveal());
@@ -216,7 +217,8 @@ void Generation::AnswerEnded() {
 }
 
 void Generation::OnError(const http::ClientError& error) {
-  // Some providers just drop the connection when they have said everything: the reader knows whether they had.
+  // Some providers just drop the connection when they have said everything: the reader knows
+  // whether they had.
   const bool said_everything = error.kind == http::ClientError::Kind::kReset && facts().finished;
   if (end_seen_ || said_everything) {
     AnswerEnded();

@@ -141,7 +141,8 @@ DecideResponse ToResponse(const Ranking& ranking, const RequestFilters& filters,
   response.set_snapshot_version(snapshot.version());
   response.set_snapshot_age_ms(absl::ToInt64Milliseconds(snapshot.Age(now)));
   // Without fallbacks a drawn decision names one endpoint: to reuse it would send everything there.
-  const bool one_draw = !ranking.candidates.empty() && ranking.first_choice_only && ranking.candidates[0].draw_weight > 0;
+  const bool one_draw = !ranking.candidates.empty() && ranking.first_choice_only &&
+                        ranking.candidates[0].draw_weight > 0;
   response.set_valid_for_ms(one_draw ? 0 : absl::ToInt64Milliseconds(snapshot.policy().valid_for));
   return response;
 }

@@ -15,9 +15,18 @@ namespace signalbox {
 namespace {
 
 TEST(ParseUsdToPico, ReadsExactDecimals) {
-  const struct { const char* text; int64_t pico; } cases[] = {
-      {"0", 0}, {"0.0000008", 800'000}, {"1", 1'000'000'000'000}, {"2.5", 2'500'000'000'000},
-      {"0.000000000001", 1}, {"0.0000000000010000", 1}, {"00.10", 100'000'000'000}, {"9000000", 9'000'000'000'000'000'000},
+  const struct {
+    const char* text;
+    int64_t pico;
+  } cases[] = {
+      {"0", 0},
+      {"0.0000008", 800'000},
+      {"1", 1'000'000'000'000},
+      {"2.5", 2'500'000'000'000},
+      {"0.000000000001", 1},
+      {"0.0000000000010000", 1},
+      {"00.10", 100'000'000'000},
+      {"9000000", 9'000'000'000'000'000'000},
   };
   for (const auto& c : cases) {
     const absl::StatusOr<int64_t> pico = ParseUsdToPico(c.text);
@@ -27,8 +36,8 @@ TEST(ParseUsdToPico, ReadsExactDecimals) {
 }
 
 TEST(ParseUsdToPico, RefusesEverythingElse) {
-  for (const char* text : {"", "-1", "+1", ".5", "1.", "1e-6", "0x1", " 1", "1 ", "1,5", "NaN", "0.0000000000001", "9000001",
-                           "99999999999999999999"}) {
+  for (const char* text : {"", "-1", "+1", ".5", "1.", "1e-6", "0x1", " 1", "1 ", "1,5", "NaN",
+                           "0.0000000000001", "9000001", "99999999999999999999"}) {
     EXPECT_FALSE(ParseUsdToPico(text).ok()) << '"' << text << '"';
   }
 }
@@ -36,13 +45,17 @@ TEST(ParseUsdToPico, RefusesEverythingElse) {
 TEST(PicoToDecimal, IsTheInverseOfParsing) {
   Rng rng(7);
   for (int i = 0; i < 10'000; ++i) {
-    const int64_t pico = static_cast<int64_t>(rng.Below(9'000'000'000'000'000'000u) >> rng.Below(63));
+    const int64_t pico =
+        static_cast<int64_t>(rng.Below(9'000'000'000'000'000'000u) >> rng.Below(63));
     EXPECT_EQ(ParseUsdToPico(PicoToDecimal(pico)).value(), pico);
   }
 }
 
 TEST(CostSum, RoundsHalfUpOnce) {
-  const struct { int64_t pico; int64_t nano; } cases[] = {{0, 0}, {499, 0}, {500, 1}, {1'499, 1}, {1'500, 2}, {999'999, 1'000}};
+  const struct {
+    int64_t pico;
+    int64_t nano;
+  } cases[] = {{0, 0}, {499, 0}, {500, 1}, {1'499, 1}, {1'500, 2}, {999'999, 1'000}};
   for (const auto& c : cases) {
     CostSum sum;
     sum.Add(c.pico, 1);

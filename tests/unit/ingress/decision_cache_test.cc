@@ -102,7 +102,8 @@ TEST(RedrawnOrder, NeverDrawsAcrossGroups) {
   Rng rng(5);
   DecideResponse decision = TwoCandidates(1e-9, 1e9);
   decision.mutable_candidates(1)->set_draw_group(1);
-  for (int i = 0; i < 100; ++i) EXPECT_EQ(RedrawnOrder(decision, Features(), &rng)[0]->provider_slug(), "a");
+  for (int i = 0; i < 100; ++i)
+    EXPECT_EQ(RedrawnOrder(decision, Features(), &rng)[0]->provider_slug(), "a");
 }
 
 TEST(DecideFromCatalogue, OrdersByPrice) {

@@ -30,12 +30,14 @@ TEST(RpcStatus, OkStaysOk) {
 }
 
 TEST(RpcStatus, DetailsOfStrangersAreIgnored) {
-  const std::string truncated = ToGrpc(seam::MakeError(common::v1::REASON_UNAVAILABLE, "x")).error_details();
+  const std::string truncated =
+      ToGrpc(seam::MakeError(common::v1::REASON_UNAVAILABLE, "x")).error_details();
   for (size_t size = 0; size <= truncated.size(); ++size) {
     const grpc::Status wire(grpc::StatusCode::UNAVAILABLE, "away", truncated.substr(0, size));
     EXPECT_EQ(FromGrpc(wire).code(), absl::StatusCode::kUnavailable) << size;
   }
-  const grpc::Status noise(grpc::StatusCode::NOT_FOUND, "nothing", std::string("\xff\xff\xff\xff\x0f garbage"));
+  const grpc::Status noise(grpc::StatusCode::NOT_FOUND, "nothing",
+                           std::string("\xff\xff\xff\xff\x0f garbage"));
   EXPECT_EQ(FromGrpc(noise).code(), absl::StatusCode::kNotFound);
 }
 

@@ -50,16 +50,18 @@ TEST(ErrorDetail, StatusWithoutDetailIsMaskedWhenItIsOurs) {
 }
 
 TEST(ErrorDetail, InvalidFieldNamesTheMember) {
-  const common::v1::ErrorDetail detail = DetailOf(InvalidField("messages[2].role", "expected a string"));
+  const common::v1::ErrorDetail detail =
+      DetailOf(InvalidField("messages[2].role", "expected a string"));
   EXPECT_EQ(detail.field(), "messages[2].role");
   EXPECT_EQ(detail.public_message(), "messages[2].role: expected a string");
 }
 
 TEST(ErrorDetail, ClientFaultsAndRateLimitsDoNotCountAgainstAvailability) {
-  for (const Reason reason : {common::v1::REASON_PROVIDER_RATE_LIMITED, common::v1::REASON_PROVIDER_REJECTED,
-                              common::v1::REASON_PROVIDER_CONTEXT_LENGTH, common::v1::REASON_PROVIDER_MODERATED,
-                              common::v1::REASON_CANCELLED, common::v1::REASON_PROVIDER_SATURATED,
-                              common::v1::REASON_TOOL_CALL_INVALID, common::v1::REASON_INVALID_REQUEST}) {
+  for (const Reason reason :
+       {common::v1::REASON_PROVIDER_RATE_LIMITED, common::v1::REASON_PROVIDER_REJECTED,
+        common::v1::REASON_PROVIDER_CONTEXT_LENGTH, common::v1::REASON_PROVIDER_MODERATED,
+        common::v1::REASON_CANCELLED, common::v1::REASON_PROVIDER_SATURATED,
+        common::v1::REASON_TOOL_CALL_INVALID, common::v1::REASON_INVALID_REQUEST}) {
     EXPECT_FALSE(CountsAgainstAvailability(reason)) << Reason_Name(reason);
   }
   for (const Reason reason : {common::v1::REASON_PROVIDER_TIMEOUT, common::v1::REASON_PROVIDER_AUTH,
