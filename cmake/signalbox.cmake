@@ -50,7 +50,7 @@ target_compile_definitions(signalbox_options INTERFACE BOOST_ALL_NO_LIB)
 if(SIGNALBOX_SANITIZE)
   # g++ 12 sees uninitialised members of std::function in instrumented code where there are none.
   target_compile_options(signalbox_options INTERFACE -fsanitize=${SIGNALBOX_SANITIZE} -fno-sanitize-recover=all
-                                                     -Wno-maybe-uninitialized)
+                                                     $<$<CXX_COMPILER_ID:GNU>:-Wno-maybe-uninitialized>)
   target_link_options(signalbox_options INTERFACE -fsanitize=${SIGNALBOX_SANITIZE})
 elseif(CMAKE_BUILD_TYPE MATCHES "Rel")
   target_compile_definitions(signalbox_options INTERFACE _FORTIFY_SOURCE=2 _GLIBCXX_ASSERTIONS)

@@ -8,6 +8,7 @@
 
 #include "absl/algorithm/container.h"
 #include "absl/container/flat_hash_map.h"
+#include "absl/container/flat_hash_set.h"
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_replace.h"
@@ -42,10 +43,12 @@ class Flattener {
 
   absl::StatusOr<FlatSchema> Run() {
     ASSIGN_OR_RETURN(const int root_id, Place(root_, 0));
-    // The library compiles subschemas by recursion along references as well as along nesting.
-    if (std::min<int64_t>(in_place_.size(), int64_t{kMaxSchemaDepth} * (references_ + 1)) >
-        kMaxSchemaNodes) {
-      return Unusable("too many references");
+    // The library compiles by recursion, along references as well as along nesting. It follows no
+    // reference target twice, so this bounds how deep it gets.
+    const int64_t compile_depth = (static_cast<int64_t>(targets_.size()) + 1) * (deepest_ + 1);
+    if (std::min<int64_t>(compile_depth, static_cast<int64_t>(in_place_.size())) >
+        kMaxCompileDepth) {
+      return Unusable("references lead too deep");
     }
     FlatSchema flat;
     ASSIGN_OR_RETURN(flat.in_place_depth, InPlaceDepth());
@@ -64,7 +67,11 @@ class Flattener {
     const int id = it->second;
     if (!is_new) return id;
     if (id >= kMaxSchemaNodes) return Unusable("too many subschemas");
-    if (schema != &node) depth = 0;
+    if (schema != &node) {
+      targets_.insert(schema);
+      depth = 0;
+    }
+    deepest_ = std::max(deepest_, depth);
     if (depth > kMaxSchemaDepth) return Unusable("nested too deeply");
     in_place_.emplace_back();
     if (schema->is_boolean()) {
@@ -86,7 +93,6 @@ class Flattener {
       const json* reference = Find(*schema, "$ref");
       if (reference == nullptr) return schema;
       if (!reference->is_string()) return Unusable("$ref is not a string");
-      ++references_;
       ASSIGN_OR_RETURN(schema, Target(reference->get_ref<const std::string&>()));
     }
     return Unusable("references lead in a circle");
@@ -331,8 +337,9 @@ class Flattener {
   const json& root_;
   json definitions_ = json::object();
   absl::flat_hash_map<const json*, int> ids_;
-  std::vector<std::vector<int>> in_place_;  // per subschema: those it applies to the same value
-  int64_t references_ = 0;
+  std::vector<std::vector<int>> in_place_;    // per subschema: those it applies to the same value
+  absl::flat_hash_set<const json*> targets_;  // of references
+  int deepest_ = 0;                           // nesting between two references
   int patterns_ = 0;
 };
 

@@ -31,6 +31,9 @@ inline constexpr char kCostKey[] = "x-signalbox-cost";
 
 inline constexpr int kMaxSchemaNodes = 1000;
 inline constexpr int kMaxSchemaDepth = 32;  // nesting of subschemas, references not counted
+// Levels of recursion while compiling, about 3 KB of stack each (more than 30 KB with
+// sanitizers: 256 levels overflowed 8 MiB).
+inline constexpr int kMaxCompileDepth = 64;
 inline constexpr int kMaxInPlaceDepth =
     16;  // subschemas applied to one and the same value, one inside the other
 inline constexpr int kMaxPatterns = 64;
