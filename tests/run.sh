@@ -17,7 +17,7 @@ ring() {
 
 # Node of a known version, from the lock file: Debian's is too old for the newest client.
 node_bin() { echo "$ROOT/tests/e2e/node_modules/.bin/node"; }
-buf_bin() { echo "$ROOT/tests/e2e/node_modules/.bin/buf"; }
+buf_bin() { ls "$ROOT"/tests/e2e/node_modules/@bufbuild/buf-linux-*/bin/buf; }
 
 ctest_dev() { ctest --test-dir "$BUILD" -j 2 --output-on-failure --no-tests=error "$@"; }
 

@@ -63,14 +63,12 @@ class Flattener {
   // The number of the subschema, made when seen first.
   absl::StatusOr<int> Place(const json& node, int depth) {
     ASSIGN_OR_RETURN(const json* schema, Resolve(node));
+    if (schema != &node) targets_.insert(schema);
     const auto [it, is_new] = ids_.try_emplace(schema, static_cast<int>(in_place_.size()));
     const int id = it->second;
     if (!is_new) return id;
     if (id >= kMaxSchemaNodes) return Unusable("too many subschemas");
-    if (schema != &node) {
-      targets_.insert(schema);
-      depth = 0;
-    }
+    if (schema != &node) depth = 0;
     deepest_ = std::max(deepest_, depth);
     if (depth > kMaxSchemaDepth) return Unusable("nested too deeply");
     in_place_.emplace_back();
