@@ -177,22 +177,20 @@ for (const topology of TOPOLOGIES) {
       assert.equal(events.filter((e) => e.json?.error).length, 0);
     });
 
-    it('a client that goes away cancels the provider within 100 ms', async () => {
+    it('a client that goes away cancels the provider at once', async () => {
       await setFault('faulty', { tokens: 4000, tokens_per_second: 50, ttft: 10 });
       for (const stream of [true, false]) {
         await world.fleet('reset', {});
         const abort = new AbortController();
-        const pending = ask('test/chat', { stream }).catch(() => {});
-        const controlled = world.post({ model: 'test/chat', messages: HELLO, provider: { order: ['faulty', 'faulty-claude', 'sound'] }, stream }, { signal: abort.signal }).catch(() => {});
-        await until('the request to reach the provider', async () => (await fleetModel(world, 'faulty', 'test/chat')).open >= 2);
+        const answer = world.post({ model: 'test/chat', messages: HELLO, provider: { order: ['faulty'] }, stream }, { signal: abort.signal })
+          .then((response) => response.text()).catch(() => 'gone');
+        await until('the request to reach the provider', async () => (await fleetModel(world, 'faulty', 'test/chat')).open >= 1);
         const left = Date.now();
         abort.abort();
         await until('the provider to see the cancellation', async () => (await fleetModel(world, 'faulty', 'test/chat')).cancelled >= 1);
+        // 1 to 40 ms as a rule; the bound leaves room for a busy machine.
         assert.ok(Date.now() - left < 1000, `took ${Date.now() - left} ms`);
-        await controlled;
-        await world.setEndpoint('faulty', { tokens: 5, tokens_per_second: 0 });
-        void pending;
-        await world.setEndpoint('faulty', { tokens: 4000, tokens_per_second: 50 });
+        assert.equal(await answer, 'gone');
       }
       await world.setEndpoint('faulty', { tokens: 20, tokens_per_second: 0, ttft: 0 });
     });

@@ -326,16 +326,23 @@ TEST(RedisFaults, ServerSlowerThanTheDeadlineCountsAsAway) {
 TEST(RedisFaults, SubscriptionStandsAgainAfterARestart) {
   RedisServer server;
   if (!server.Start()) GTEST_SKIP() << server.problem();
+  std::atomic<int> messages{0};
+  std::atomic<bool> listening{false};
   net::EventLoop loop("test");
-  std::atomic<int> listening{0}, messages{0};
   Subscription::Handlers handlers;
-  handlers.on_listening = [&](bool now) { listening += now; };
+  handlers.on_listening = [&](bool now) { listening = now; };
   handlers.on_message = [&](absl::string_view, absl::string_view) { ++messages; };
   Subscription subscription(loop, OptionsFor(server.address()), {"news"}, std::move(handlers));
   for (int round = 1; round <= 3; ++round) {
-    ASSERT_TRUE(Eventually([&] { return listening == round; }));
-    EXPECT_EQ(server.Run({"PUBLISH", "news", "x"}), "1");
+    ASSERT_TRUE(Eventually(
+        [&] {
+          return server.Run({"PUBLISH", "news", "x"}) == "1";
+        },
+        absl::Seconds(30)));
     EXPECT_TRUE(Eventually([&] { return messages == round; }));
+    EXPECT_TRUE(listening);
+    server.Kill();
+    EXPECT_TRUE(Eventually([&] { return !listening; }));
     ASSERT_TRUE(server.Restart());
   }
 }
