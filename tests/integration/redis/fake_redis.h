@@ -48,18 +48,18 @@ class FakeRedis {
     socklen_t size = sizeof(address);
     getsockname(listener_, reinterpret_cast<sockaddr*>(&address), &size);
     port_ = ntohs(address.sin_port);
-    threads_.emplace_back([this] { Accept(); });
+    acceptor_ = std::thread([this] { Accept(); });
   }
 
   ~FakeRedis() {
     stopped_ = true;
     shutdown(listener_, SHUT_RDWR);
-    threads_.front().join();
+    acceptor_.join();  // from here on nobody adds connections
     {
       std::lock_guard<std::mutex> lock(mutex_);
       for (int connection : connections_) shutdown(connection, SHUT_RDWR);
     }
-    for (size_t i = 1; i < threads_.size(); ++i) threads_[i].join();
+    for (std::thread& thread : threads_) thread.join();
     for (int connection : connections_) close(connection);
     close(listener_);
   }
@@ -117,7 +117,8 @@ class FakeRedis {
   std::atomic<bool> stopped_{false};
   std::mutex mutex_;
   std::vector<int> connections_;
-  std::vector<std::thread> threads_;
+  std::vector<std::thread> threads_;  // one per connection
+  std::thread acceptor_;
 };
 
 }  // namespace signalbox::testing
