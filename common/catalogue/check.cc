@@ -24,6 +24,7 @@ constexpr size_t kLongestName = 200;
 constexpr absl::string_view kQuantizations[] = {"int4",  "int8", "fp4",  "mxfp4",
                                                 "nvfp4", "fp6",  "fp8",  "mxfp8",
                                                 "fp16",  "bf16", "fp32", "unknown"};
+constexpr absl::string_view kServiceTiers[] = {"flex", "priority"};
 constexpr absl::string_view kInputModalities[] = {"text", "image", "file", "audio", "video"};
 constexpr absl::string_view kOutputModalities[] = {"text", "image", "audio", "video", "embeddings"};
 
@@ -233,6 +234,8 @@ class Checker {
     if (!endpoint.quantization().empty()) {
       CheckOneOf(endpoint.quantization(), kQuantizations, path + ".quantization", report_);
     }
+    if (!endpoint.service_tier().empty())
+      CheckOneOf(endpoint.service_tier(), kServiceTiers, path + ".service_tier", report_);
     CheckPrices(endpoint, path + ".price", report_);
     CheckLimits(endpoint, context, path, report_);
     for (int i = 0; i < endpoint.supported_parameters_size(); ++i) {

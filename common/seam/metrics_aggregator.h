@@ -22,6 +22,11 @@ class MetricsAggregator {
   // The scores last published. `done` runs once on any thread.
   virtual void GetScores(absl::Duration timeout,
                          std::function<void(absl::StatusOr<metrics::v1::ScoreSnapshot>)> done) = 0;
+  // Keeps the result of a benchmark run at one endpoint; repeating it changes nothing. `done` runs
+  // once on any thread. Error: InvalidArgument = malformed, or ended more than 32 days ago;
+  // Unavailable = not kept, send it again.
+  virtual void RecordBenchmark(metrics::v1::RecordBenchmarkRequest result, absl::Duration timeout,
+                               std::function<void(absl::Status)> done) = 0;
 };
 
 // Where the adapter drops what it learnt. Thread-safe, never blocks, may drop (and counts it).

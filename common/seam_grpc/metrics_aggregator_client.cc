@@ -117,4 +117,17 @@ void MetricsAggregatorClient::GetScores(
       });
 }
 
+void MetricsAggregatorClient::RecordBenchmark(metrics::v1::RecordBenchmarkRequest result,
+                                              absl::Duration timeout,
+                                              std::function<void(absl::Status)> done) {
+  StartUnary<metrics::v1::RecordBenchmarkRequest, metrics::v1::RecordBenchmarkResponse>(
+      result, timeout,
+      [this](auto* context, auto* sent, auto* received, auto callback) {
+        stub_->async()->RecordBenchmark(context, sent, received, std::move(callback));
+      },
+      [done = std::move(done)](absl::StatusOr<metrics::v1::RecordBenchmarkResponse> answer) {
+        done(answer.status());
+      });
+}
+
 }  // namespace signalbox::seam_grpc

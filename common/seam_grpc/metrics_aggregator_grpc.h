@@ -24,6 +24,9 @@ class MetricsAggregatorServer final : public metrics::v1::MetricsAggregator::Cal
   grpc::ServerWriteReactor<metrics::v1::WatchScoresResponse>* WatchScores(
       grpc::CallbackServerContext* context,
       const metrics::v1::WatchScoresRequest* request) override;
+  grpc::ServerUnaryReactor* RecordBenchmark(
+      grpc::CallbackServerContext* context, const metrics::v1::RecordBenchmarkRequest* request,
+      metrics::v1::RecordBenchmarkResponse* response) override;
 
  private:
   seam::MetricsAggregator& aggregator_;
@@ -39,6 +42,8 @@ class MetricsAggregatorClient final : public seam::MetricsAggregator {
   void Report(metrics::v1::ReportRequest batch, std::function<void(absl::Status)> done) override;
   void GetScores(absl::Duration timeout,
                  std::function<void(absl::StatusOr<metrics::v1::ScoreSnapshot>)> done) override;
+  void RecordBenchmark(metrics::v1::RecordBenchmarkRequest result, absl::Duration timeout,
+                       std::function<void(absl::Status)> done) override;
 
  private:
   class ReportStream;

@@ -118,4 +118,14 @@ grpc::ServerWriteReactor<metrics::v1::WatchScoresResponse>* MetricsAggregatorSer
   return new WatchCall(aggregator_);
 }
 
+grpc::ServerUnaryReactor* MetricsAggregatorServer::RecordBenchmark(
+    grpc::CallbackServerContext* context, const metrics::v1::RecordBenchmarkRequest* request,
+    metrics::v1::RecordBenchmarkResponse*) {
+  grpc::ServerUnaryReactor* const reactor = context->DefaultReactor();
+  aggregator_.RecordBenchmark(
+      *request, absl::InfiniteDuration(),
+      [reactor](const absl::Status& status) { reactor->Finish(rpc::ToGrpc(status)); });
+  return reactor;
+}
+
 }  // namespace signalbox::seam_grpc

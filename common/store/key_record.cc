@@ -23,6 +23,9 @@ absl::Status SetField(absl::string_view field, absl::string_view value, KeyRecor
   } else if (field == "disabled" || field == "deny_data_collection") {
     if (value != "0" && value != "1") return Unreadable(field);
     (field == "disabled" ? record->disabled : record->deny_data_collection) = value == "1";
+  } else if (field == "tool_call_guard") {
+    if (!IsToolCallGuard(value)) return Unreadable(field);
+    record->tool_call_guard = std::string(value);
   } else if (field == "created_ms" || field == "expires_ms" || field == "limit_nano") {
     if (!is_number) return Unreadable(field);
     if (field == "created_ms") record->created = absl::FromUnixMillis(number);
@@ -33,6 +36,10 @@ absl::Status SetField(absl::string_view field, absl::string_view value, KeyRecor
 }
 
 }  // namespace
+
+bool IsToolCallGuard(absl::string_view word) {
+  return word == "off" || word == "observe" || word == "enforce";
+}
 
 std::vector<std::string> EncodeKeyRecord(const KeyRecord& record) {
   std::vector<std::string> fields = {"name",
@@ -52,6 +59,10 @@ std::vector<std::string> EncodeKeyRecord(const KeyRecord& record) {
   if (record.limit.has_value()) {
     fields.push_back("limit_nano");
     fields.push_back(absl::StrCat(record.limit->value));
+  }
+  if (!record.tool_call_guard.empty()) {
+    fields.push_back("tool_call_guard");
+    fields.push_back(record.tool_call_guard);
   }
   return fields;
 }

@@ -17,6 +17,9 @@ namespace signalbox::store {
 // field, value, field, value, …
 std::vector<std::string> EncodeKeyRecord(const KeyRecord& record);
 
+// A setting of KeyRecord::tool_call_guard.
+bool IsToolCallGuard(absl::string_view word);
+
 // From the answer of HGETALL, which must not be empty. Unknown fields are ignored (a newer version
 // may have written them). Error: DataLoss naming the field that cannot be read: never a record that
 // permits more than was stored.

@@ -99,6 +99,12 @@ class Keys {
     return absl::StrCat(prefix_, "rep:{", reporter, "}:", block);
   }
 
+  // Runs of benchmarks at an endpoint, and which endpoints have any.
+  std::string Benchmarks(absl::string_view endpoint) const {
+    return absl::StrCat(prefix_, "b:{", endpoint, "}");
+  }
+  std::string BenchmarkIndex() const { return absl::StrCat(prefix_, "b:{index}:endpoints"); }
+
   // Scores and the lease of their publisher.
   std::string Scores() const { return absl::StrCat(prefix_, "{scores}"); }
   std::string ScoresVersion() const { return absl::StrCat(prefix_, "{scores}:version"); }

@@ -30,6 +30,7 @@ struct KeyRecord {
   std::optional<absl::Time> expires;
   std::optional<NanoUsd> limit;  // total spend; enforced by the accounting issue, shown by GET /key
   bool deny_data_collection = false;  // account-level policy, may only be tightened by a request
+  std::string tool_call_guard;        // off, observe or enforce; empty = as configured
 };
 
 // Charged so far, nano-USD, by calendar period (UTC).

@@ -56,6 +56,14 @@ absl::string_view CountName(Count count) {
       return "out_tok";
     case Count::kGenerationMicros:
       return "gen_us";
+    case Count::kFreeOffered:
+      return "free_n";
+    case Count::kFreeCalled:
+      return "free_call";
+    case Count::kCostNano:
+      return "cost";
+    case Count::kListCostNano:
+      return "list_cost";
   }
   return "";
 }

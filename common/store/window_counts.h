@@ -34,8 +34,12 @@ enum class Count {
   kToolMalformed,
   kOutputTokens,
   kGenerationMicros,
+  kFreeOffered,   // answered requests with tools where calling one was the model's choice
+  kFreeCalled,    // of those, finished with tool calls
+  kCostNano,      // what the provider charged …
+  kListCostNano,  // … and what the same usage costs without cache discounts
 };
-inline constexpr int kCountKinds = 16;
+inline constexpr int kCountKinds = 20;
 
 absl::string_view CountName(Count count);
 

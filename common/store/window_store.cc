@@ -59,7 +59,8 @@ return 1
   return *script;
 }
 
-// KEYS: touched, late. ARGV: 1 = late too, endpoint … Entries of more than two days ago go.
+// KEYS: touched, late. ARGV: 1 = late too, endpoint … Entries of more than 32 days ago
+// go: as long as hours are kept.
 const Script& TouchScript() {
   static const Script* script = new Script(R"lua(
 local time = redis.call('TIME')
@@ -68,8 +69,8 @@ for i = 2, #ARGV do
   redis.call('ZADD', KEYS[1], now, ARGV[i])
   if ARGV[1] == '1' then redis.call('ZADD', KEYS[2], now, ARGV[i]) end
 end
-redis.call('ZREMRANGEBYSCORE', KEYS[1], '-inf', now - 172800000)
-redis.call('ZREMRANGEBYSCORE', KEYS[2], '-inf', now - 172800000)
+redis.call('ZREMRANGEBYSCORE', KEYS[1], '-inf', now - 2764800000)
+redis.call('ZREMRANGEBYSCORE', KEYS[2], '-inf', now - 2764800000)
 return 1
 )lua");
   return *script;
@@ -82,6 +83,23 @@ local time = redis.call('TIME')
 return {time[1] * 1000 + math.floor(time[2] / 1000),
         redis.call('ZRANGEBYSCORE', KEYS[1], ARGV[1], '+inf'),
         redis.call('ZRANGEBYSCORE', KEYS[2], ARGV[1], '+inf')}
+)lua");
+  return *script;
+}
+
+// KEYS: buckets of one endpoint. Returns {position from 1, fields, …} of those that exist: most of
+// a month's hours do not, and a script asks for them in one round trip.
+const Script& ReadScript() {
+  static const Script* script = new Script(R"lua(
+local found = {}
+for i = 1, #KEYS do
+  local fields = redis.call('HGETALL', KEYS[i])
+  if #fields > 0 then
+    found[#found + 1] = i
+    found[#found + 1] = fields
+  end
+end
+return found
 )lua");
   return *script;
 }
@@ -179,27 +197,23 @@ void WindowStore::ReadNews(absl::Time since, std::function<void(absl::StatusOr<W
 
 void WindowStore::Read(const std::string& endpoint, const std::vector<BucketId>& buckets,
                        std::function<void(absl::StatusOr<std::vector<WindowCounts>>)> done) {
-  struct Gathering {
-    std::vector<WindowCounts> windows;
-    absl::Status error;
-    size_t left;
-  };
-  auto gathering = std::make_shared<Gathering>();
-  gathering->windows.resize(buckets.size());
-  gathering->left = buckets.size();
-  for (size_t i = 0; i < buckets.size(); ++i) {
-    const std::string key = keys_.Window(endpoint, buckets[i].resolution, buckets[i].index);
-    connection_.Command({"HGETALL", key}, [gathering, i, done](absl::StatusOr<Reply> reply) {
-      if (reply.ok()) {
-        gathering->windows[i] = DecodeWindow(*reply);
-      } else {
-        gathering->error = reply.status();
-      }
-      if (--gathering->left > 0) return;
-      if (!gathering->error.ok()) return done(gathering->error);
-      done(std::move(gathering->windows));
-    });
-  }
+  std::vector<std::string> keys;
+  keys.reserve(buckets.size());
+  for (const BucketId& bucket : buckets)
+    keys.push_back(keys_.Window(endpoint, bucket.resolution, bucket.index));
+  connection_.Eval(ReadScript(), Views(keys), {},
+                   [count = buckets.size(), done = std::move(done)](absl::StatusOr<Reply> reply) {
+                     if (!reply.ok()) return done(reply.status());
+                     std::vector<WindowCounts> windows(count);
+                     const auto& found = reply->array();
+                     for (size_t i = 0; i + 1 < found.size(); i += 2) {
+                       const int64_t index = found[i].integer();
+                       if (index < 1 || index > static_cast<int64_t>(count))
+                         return done(Unexpected("read"));
+                       windows[static_cast<size_t>(index - 1)] = DecodeWindow(found[i + 1]);
+                     }
+                     done(std::move(windows));
+                   });
 }
 
 }  // namespace signalbox::store

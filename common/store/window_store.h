@@ -60,7 +60,7 @@ class WindowStore {
   void Touch(const std::vector<std::string>& endpoints, bool late,
              std::function<void(absl::Status)> done);
 
-  // Endpoints touched at `since` or later, at most the last two days.
+  // Endpoints touched at `since` or later, at most the last 32 days.
   void ReadNews(absl::Time since, std::function<void(absl::StatusOr<WindowNews>)> done);
 
   // The buckets in the order asked for; one that does not exist is empty. REQUIRES: at least one.

@@ -3,12 +3,15 @@
 #include <algorithm>
 #include <utility>
 
+#include "absl/algorithm/container.h"
 #include "absl/strings/str_cat.h"
 #include "common/base/ids.h"
 #include "common/obs/log.h"
 #include "common/obs/trace_context.h"
 #include "common/seam/error_detail.h"
 #include "services/ingress/core/generation_record.h"
+#include "services/ingress/core/tool_call_guard.h"
+#include "services/ingress/learn.h"
 
 namespace signalbox::ingress {
 namespace {
@@ -102,15 +105,22 @@ void ChatCall::OnPrincipal(absl::StatusOr<Authenticator::Principal> principal) {
     return;
   }
   view_ = *std::move(view);
-  if (view_.session_id.empty()) SetSession(request_.session_id, &view_);
+  if (view_.session_id.empty()) view_.session_id = request_.session_id;
+  conversation_ = ConversationOf(services_.shared.options.conversations, principal_->hash, &view_);
   if (principal_->deny_data_collection)
     view_.features.mutable_provider()->set_deny_data_collection(true);
   streamed_ = view_.features.stream();
+  if (view_.features.request_class() == common::v1::REQUEST_CLASS_TOOLS) {
+    guard_ = FirstSaid({view_.tool_call_guard, request_.tool_call_guard,
+                        ToolCallGuardNamed(principal_->tool_call_guard)
+                            .value_or(provider::v1::TOOL_CALL_GUARD_UNSPECIFIED),
+                        services_.shared.options.tool_call_guard});
+  }
   Decide();
 }
 
 void ChatCall::Decide() {
-  QueryRouter(services_, view_.features, request_.wants_metadata,
+  QueryRouter(services_, view_.features, conversation_, request_.wants_metadata,
               [self = shared_from_this()](absl::StatusOr<Route> route) {
                 if (!self->done_) self->OnRoute(std::move(route));
               });
@@ -130,7 +140,7 @@ void ChatCall::OnRoute(absl::StatusOr<Route> route) {
     Fail(std::move(failure));
     return;
   }
-  plan_.emplace(services_.shared.options.attempts, route_.order, streamed_,
+  plan_.emplace(GuardedPolicy(services_.shared.options.attempts, guard_), route_.order, streamed_,
                 view_.features.max_tokens(), arrived_);
   last_write_ = services_.Now();
   Perform(plan_->Begin(services_.Now()));
@@ -151,6 +161,7 @@ void ChatCall::Perform(AttemptPlan::Step step) {
       return;
     case AttemptPlan::Kind::kDeliverHeld: {
       const HeldAnswer held = *std::move(held_);
+      guard_books_.DeliverHeld();
       Deliver(plan_->candidate(held.candidate), held.result, held.completion);
       return;
     }
@@ -168,6 +179,7 @@ void ChatCall::Perform(AttemptPlan::Step step) {
 void ChatCall::StartAttempt(const AttemptPlan::Step& step) {
   candidate_ = step.candidate;
   output_tokens_ = 0;
+  attempt_committed_ = attempt_works_ = false;
   pending_.clear();
   attempt_started_ = last_content_ = services_.Now();
   attempt_patience_ = step.patience;
@@ -193,6 +205,10 @@ GenerateRequest ChatCall::BuildGenerateRequest(const AttemptPlan::Step& step) {
   for (const auto& [name, value] : request_.forward_headers)
     (*request.mutable_forward_headers())[name] = value;
   *request.mutable_pricing() = candidate.pricing();
+  request.set_tool_call_guard(guard_);
+  request.set_tool_calls_only(step.tool_calls_only);
+  request.set_reissued(absl::c_any_of(
+      plan_->notes(), [](const AttemptNote& note) { return note.invalid_tool_call; }));
   return request;
 }
 
@@ -206,6 +222,10 @@ void ChatCall::OnContent(Content content) {
 void ChatCall::TakeContent(Content content) {
   last_content_ = services_.Now();
   output_tokens_ = content.output_tokens();
+  if (content.data().empty()) {
+    attempt_works_ = true;
+    return;
+  }
   if (!streamed_) {
     if (pending_.empty()) {
       pending_ = std::move(*content.mutable_data());
@@ -214,19 +234,28 @@ void ChatCall::TakeContent(Content content) {
     }
     return;
   }
-  if (committed_) {
+  attempt_committed_ = attempt_committed_ || content.commits();
+  if (committed_ && attempt_committed_) {
     Relay(std::move(*content.mutable_data()));
   } else if (content.commits()) {
     Commit(std::move(*content.mutable_data()));
-  } else if (pending_.size() + content.data().size() <= services_.shared.options.max_held_bytes) {
+  } else if (pending_.size() + content.data().size() <= MostPending()) {
     pending_ += content.data();
   }
+}
+
+// What the guard holds back is as long as a whole answer.
+size_t ChatCall::MostPending() const {
+  const ChatOptions& options = services_.shared.options;
+  return guard_ == provider::v1::TOOL_CALL_GUARD_ENFORCE ? options.max_guarded_bytes
+                                                         : options.max_held_bytes;
 }
 
 void ChatCall::Commit(std::string events) {
   committed_ = true;
   ttft_ = last_content_ - arrived_;
-  request_.body = std::string();  // no other attempt will need it, and a stream may be long
+  // As a rule no other attempt will need it, and a stream may be long.
+  if (guard_ != provider::v1::TOOL_CALL_GUARD_ENFORCE) request_.body = std::string();
   BeginStream();
   if (pending_.empty()) {
     Relay(std::move(events));
@@ -270,8 +299,12 @@ void ChatCall::OnResult(AttemptResult result) {
   const std::shared_ptr<ChatCall> keep = shared_from_this();
   EndAttempt();
   services_.shared.metrics.CountAttempt(result.error().reason());
-  AttemptPlan::Step step = plan_->OnResult(result, committed_, services_.Now());
+  LearnFromAttempt(services_, conversation_, plan_->candidate(candidate_).endpoint_id(),
+                   result.error().reason(), committed_, attempt_started_);
+  AttemptPlan::Step step = plan_->OnResult(result, attempt_committed_, services_.Now());
   if (step.kind == AttemptPlan::Kind::kDeliver) {
+    if (plan_->gave_up_on_tool_call()) guard_books_.GiveUp();
+    result.clear_error();
     Deliver(plan_->candidate(candidate_), result, std::exchange(pending_, {}));
     return;
   }
@@ -279,6 +312,9 @@ void ChatCall::OnResult(AttemptResult result) {
     // Tokens that were delivered before the break are recorded, and not charged.
     Settle(plan_->candidate(candidate_), result, Charge(), /*cancelled=*/false);
   }
+  if (plan_->notes().back().invalid_tool_call)
+    guard_books_.ThrowAway(plan_->candidate(candidate_), result, step.hold);
+  if (step.hold) result.clear_error();  // should it be delivered, it is an answer
   if (step.hold) held_ = HeldAnswer{candidate_, std::move(result), std::exchange(pending_, {})};
   Perform(std::move(step));
 }
@@ -354,6 +390,8 @@ void ChatCall::OnClientGone() {
   if (running) {
     services_.shared.metrics.CountAttempt(common::v1::REASON_CANCELLED);
     const Candidate& candidate = plan_->candidate(candidate_);
+    LearnFromAttempt(services_, conversation_, candidate.endpoint_id(),
+                     common::v1::REASON_CANCELLED, committed_, attempt_started_);
     AttemptResult result;
     Usage& usage = *result.mutable_usage();
     usage.set_source(Usage::SOURCE_ESTIMATED);
@@ -379,7 +417,8 @@ absl::Duration ChatCall::WatchdogDue() const {
   if (attempt_ == nullptr || paused_) return absl::InfiniteDuration();
   const ChatOptions& options = services_.shared.options;
   const absl::Duration last_call = plan_->deadline() + options.watchdog_grace;
-  if (committed_) return std::min(last_content_ + options.watchdog_idle, last_call);
+  if (committed_ || attempt_works_)
+    return std::min(last_content_ + options.watchdog_idle, last_call);
   return std::min(attempt_started_ + attempt_patience_ + options.watchdog_grace, last_call);
 }
 
@@ -466,6 +505,7 @@ void ChatCall::Finish(ChatOutcome outcome) {
   if (delay_timer_ != 0) services_.executor.Cancel(delay_timer_);
   IngressMetrics& metrics = services_.shared.metrics;
   metrics.CountChat(outcome);
+  guard_books_.Close(outcome, metrics);
   metrics.in_flight.fetch_sub(1, std::memory_order_relaxed);
   const absl::Duration total = services_.Now() - arrived_;
   metrics.added_latency.Observe(absl::ToDoubleSeconds(total - provider_time_));

@@ -23,7 +23,9 @@
 #include "services/ingress/chat_front.h"
 #include "services/ingress/core/answer.h"
 #include "services/ingress/core/attempt_plan.h"
+#include "services/ingress/core/conversations.h"
 #include "services/ingress/core/request_view.h"
+#include "services/ingress/guard_books.h"
 #include "services/ingress/loop_services.h"
 #include "services/ingress/router_query.h"
 
@@ -38,6 +40,8 @@ struct ChatRequest {
   std::string referer;
   std::map<std::string, std::string> forward_headers;
   bool wants_metadata = false;
+  // Of the header; the body's own wins.
+  provider::v1::ToolCallGuard tool_call_guard = provider::v1::TOOL_CALL_GUARD_UNSPECIFIED;
 };
 
 class ChatCall final : public LiveCall,
@@ -68,6 +72,7 @@ class ChatCall final : public LiveCall,
 
   // The answer.
   void TakeContent(provider::v1::Content content);
+  size_t MostPending() const;
   void Commit(std::string events);
   void BeginStream();
   void Relay(std::string events);
@@ -110,12 +115,16 @@ class ChatCall final : public LiveCall,
   std::shared_ptr<ChatCall> self_;  // until Finish
   Authenticator::Principal principal_;
   RequestView view_;
+  Conversation conversation_;
   Route route_;
   std::optional<AttemptPlan> plan_;
   std::unique_ptr<seam::Attempt> attempt_;
   std::optional<HeldAnswer> held_;
   std::string generation_id_;
-  std::string pending_;  // streamed: chunks before the first content; else the completion
+  std::string pending_;  // streamed: chunks that do not commit; else the completion
+  // UNSPECIFIED without tools, and where nobody said anything.
+  provider::v1::ToolCallGuard guard_ = provider::v1::TOOL_CALL_GUARD_UNSPECIFIED;
+  GuardBooks guard_books_;
   int candidate_ = -1;
   int64_t output_tokens_ = 0;  // of the running attempt
   const absl::Duration arrived_;
@@ -128,9 +137,11 @@ class ChatCall final : public LiveCall,
   absl::Duration last_write_;
   Executor::TimerId timer_ = 0;
   Executor::TimerId delay_timer_ = 0;
-  bool streamed_ = false;   // the client wants a stream
-  bool begun_ = false;      // status 200 is out
-  bool committed_ = false;  // content is out
+  bool streamed_ = false;           // the client wants a stream
+  bool begun_ = false;              // status 200 is out
+  bool committed_ = false;          // content is out
+  bool attempt_committed_ = false;  // content of the running attempt is
+  bool attempt_works_ = false;      // the running attempt holds tool calls that are being written
   bool paused_ = false;
   bool in_content_ = false;
   bool done_ = false;

@@ -11,6 +11,7 @@
 #include "common/rpc/status.h"
 #include "common/seam/error_detail.h"
 #include "services/ingress/chat_call.h"
+#include "services/ingress/core/tool_call_guard.h"
 #include "services/ingress/http_api.h"
 #include "signalbox/gateway/v1/gateway.grpc.pb.h"
 
@@ -285,9 +286,15 @@ class GatewayService::Impl final : public gateway::v1::Gateway::CallbackService 
       return new RefusedChat(
           rpc::ToGrpc(seam::InvalidField("session_id", "must be at most 256 bytes")));
     }
+    const std::string guard = Metadata(*context, kToolCallGuardHeader.data());
+    if (!guard.empty() && !ToolCallGuardNamed(guard).has_value()) {
+      return new RefusedChat(
+          rpc::ToGrpc(seam::InvalidField(kToolCallGuardHeader, kToolCallGuardRule)));
+    }
     auto reactor = std::make_shared<ChatReactor>(services->executor);
     reactor->KeepAlive();
     ingress::ChatRequest chat;
+    if (!guard.empty()) chat.tool_call_guard = *ToolCallGuardNamed(guard);
     chat.body = request->body();
     chat.session_id = request->session_id();
     chat.secret = SecretOf(*context);

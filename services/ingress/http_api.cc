@@ -9,6 +9,7 @@
 #include "common/seam/error_detail.h"
 #include "services/ingress/chat_call.h"
 #include "services/ingress/core/query.h"
+#include "services/ingress/core/tool_call_guard.h"
 
 namespace signalbox::ingress {
 namespace {
@@ -268,7 +269,14 @@ void HttpApi::Chat(http::Request request, std::shared_ptr<http::Exchange> exchan
                  seam::InvalidField("x-session-id", "must be at most 256 bytes"));
     return;
   }
+  const absl::string_view guard = headers.Get(kToolCallGuardHeader);
+  if (!guard.empty() && !ToolCallGuardNamed(guard).has_value()) {
+    RespondError(Method::kChat, *exchange,
+                 seam::InvalidField("X-Signalbox-Tool-Call-Guard", kToolCallGuardRule));
+    return;
+  }
   ChatRequest chat;
+  if (!guard.empty()) chat.tool_call_guard = *ToolCallGuardNamed(guard);
   chat.secret = std::string(SecretFrom(headers.Get("authorization"), headers.Get("x-api-key")));
   chat.session_id = std::string(session);
   chat.traceparent = Bounded(headers.Get("traceparent"));

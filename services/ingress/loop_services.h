@@ -19,6 +19,8 @@
 #include "common/store/stores.h"
 #include "services/ingress/core/attempt_plan.h"
 #include "services/ingress/core/auth.h"
+#include "services/ingress/core/circuits.h"
+#include "services/ingress/core/conversations.h"
 #include "services/ingress/core/decision_cache.h"
 #include "services/ingress/core/request_view.h"
 #include "services/ingress/metrics.h"
@@ -34,6 +36,8 @@ struct ChatOptions {
   AttemptPolicy attempts;
   AuthOptions auth;
   SettlementOptions settlement;
+  ConversationOptions conversations;
+  CircuitOptions circuits;
   int32_t markup_basis_points = 0;
   absl::Duration keepalive_interval = absl::Seconds(10);
   absl::Duration decide_timeout = absl::Milliseconds(250);
@@ -44,6 +48,10 @@ struct ChatOptions {
   // Chunks without content that are kept until the first content arrives; more are dropped, they
   // say nothing.
   size_t max_held_bytes = 64 * 1024;
+  // Of an answer whose tool calls the guard has refused and that is delivered if none is better.
+  size_t max_guarded_bytes = 64 * 1024 * 1024;
+  // Unless the key or the request says otherwise.
+  provider::v1::ToolCallGuard tool_call_guard = provider::v1::TOOL_CALL_GUARD_UNSPECIFIED;
   // The adapter watches over its attempts; these catch an adapter that does not any more.
   absl::Duration watchdog_grace = absl::Seconds(2);
   absl::Duration watchdog_idle = absl::Seconds(60);
@@ -59,6 +67,8 @@ struct SharedServices {
   CatalogueSource catalogue;
   IngressMetrics& metrics;
   const Clock& clock;
+  Conversations& conversations;
+  Circuits& circuits;
 };
 
 // A request being answered, as one link of its loop's list: found again when the process stops

@@ -11,6 +11,7 @@ constexpr absl::string_view kMethodNames[kMethods] = {
 constexpr absl::string_view kStatusNames[] = {"2xx", "3xx", "4xx", "5xx"};
 constexpr absl::string_view kOutcomeNames[kChatOutcomes] = {"ok", "failed", "broken",
                                                             "client_gone"};
+constexpr absl::string_view kGuardNames[kGuardOutcomes] = {"rescued", "gave_up", "undelivered"};
 constexpr absl::string_view kDecisionNames[kDecisionSources] = {"router", "reused", "last",
                                                                 "catalogue"};
 
@@ -31,6 +32,11 @@ IngressMetrics::IngressMetrics(obs::Metrics& metrics)
                     .Counter("signalbox_ingress_fallbacks_total",
                              "Chats answered by another than the first attempt.")
                     .WithNone()),
+      guard_unpaid(metrics
+                       .Counter("signalbox_ingress_tool_guard_unpaid_usd_total",
+                                "Provider price of answers that were thrown away for their tool "
+                                "calls and that no client paid.")
+                       .WithNone()),
       shed(metrics
                .Counter("signalbox_ingress_shed_total",
                         "Requests refused because too many were in flight.")
@@ -59,6 +65,10 @@ IngressMetrics::IngressMetrics(obs::Metrics& metrics)
   obs::CounterFamily& chats =
       metrics.Counter("signalbox_ingress_chats_total", "Finished chats.", {"outcome"});
   for (int i = 0; i < kChatOutcomes; ++i) chats_[i] = chats.With({kOutcomeNames[i]});
+  obs::CounterFamily& guard = metrics.Counter(
+      "signalbox_ingress_tool_guard_total",
+      "Chats with an answer whose tool calls were refused, by what became of them.", {"outcome"});
+  for (int i = 0; i < kGuardOutcomes; ++i) guard_[i] = guard.With({kGuardNames[i]});
   obs::CounterFamily& decisions = metrics.Counter(
       "signalbox_ingress_decisions_total", "Where the order of endpoints came from.", {"kind"});
   for (int i = 0; i < kDecisionSources; ++i) decisions_[i] = decisions.With({kDecisionNames[i]});
@@ -82,9 +92,29 @@ IngressMetrics::IngressMetrics(obs::Metrics& metrics)
                                        .Gauge("signalbox_ingress_settle_pending",
                                               "Generation records not yet taken by the store.")
                                        .WithNone();
-  render_hook_ = metrics.OnRender([this, in_flight_gauge, pending_gauge] {
+  // Conversations and circuits.
+  obs::CounterFamily& turns =
+      metrics.Counter("signalbox_ingress_conversation_turns_total",
+                      "Turns of conversations by what became of their place.", {"kind"});
+  turns_[static_cast<int>(Turn::kKept)] = turns.With({"kept"});
+  turns_[static_cast<int>(Turn::kPlaced)] = turns.With({"placed"});
+  obs::CounterFamily& moved = metrics.Counter("signalbox_ingress_conversations_moved_total",
+                                              "Conversations that left an endpoint.", {"reason"});
+  turns_[static_cast<int>(Turn::kCircuitOpen)] = moved.With({"circuit_open"});
+  turns_[static_cast<int>(Turn::kLeft)] = moved.With({"advised"});
+  turns_[static_cast<int>(Turn::kGone)] = moved.With({"not_a_candidate"});
+  conversations_failed = moved.With({"failed"});
+  circuit_openings = metrics
+                         .Counter("signalbox_ingress_circuit_openings_total",
+                                  "Circuits that opened, or opened again after a probe.")
+                         .WithNone();
+  const obs::Gauge circuits_gauge =
+      metrics.Gauge("signalbox_ingress_circuits_open", "Endpoints whose circuit is not closed.")
+          .WithNone();
+  render_hook_ = metrics.OnRender([this, in_flight_gauge, pending_gauge, circuits_gauge] {
     in_flight_gauge.Set(in_flight.load());
     pending_gauge.Set(settle_pending.load());
+    circuits_gauge.Set(circuits_open.load());
   });
 }
 

@@ -18,6 +18,13 @@ namespace {
 constexpr absl::Duration kSettleGrace = absl::Seconds(2);
 constexpr absl::Duration kSettlePoll = absl::Milliseconds(5);
 
+// The configuration counts per loop; the loops share one memory, because a conversation may come in
+// on any of them.
+ConversationOptions ForAllLoops(ConversationOptions options, size_t loops) {
+  options.max_remembered *= loops;
+  return options;
+}
+
 }  // namespace
 
 class IngressModule::Impl {
@@ -27,8 +34,10 @@ class IngressModule::Impl {
         metrics_(deps_.metrics),
         chat_options_(ChatOptionsFrom(deps_.config)),
         api_options_(HttpApiOptionsFrom(deps_.config)),
-        shared_{chat_options_,     deps_.router,    deps_.adapter, deps_.keys,
-                deps_.generations, deps_.catalogue, metrics_,      deps_.clock},
+        conversations_(ForAllLoops(chat_options_.conversations, deps_.loops.size())),
+        circuits_(chat_options_.circuits),
+        shared_{chat_options_,   deps_.router, deps_.adapter, deps_.keys,     deps_.generations,
+                deps_.catalogue, metrics_,     deps_.clock,   conversations_, circuits_},
         api_(api_options_, shared_,
              [this](Executor& loop) -> LoopServices& { return ServicesOf(loop); }) {
     if (deps_.grpc_gateway) {
@@ -111,6 +120,8 @@ class IngressModule::Impl {
   IngressMetrics metrics_;
   const ChatOptions chat_options_;
   const HttpApiOptions api_options_;
+  Conversations conversations_;
+  Circuits circuits_;
   const SharedServices shared_;
   HttpApi api_;
   std::vector<std::unique_ptr<LoopServices>> loops_;

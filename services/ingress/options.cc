@@ -18,6 +18,19 @@ void Take(int64_t value, Number* option) {
   if (value > 0) *option = static_cast<Number>(value);
 }
 
+provider::v1::ToolCallGuard GuardFrom(config::v1::ToolCallGuard guard) {
+  switch (guard) {
+    case config::v1::TOOL_CALL_GUARD_OFF:
+      return provider::v1::TOOL_CALL_GUARD_OFF;
+    case config::v1::TOOL_CALL_GUARD_OBSERVE:
+      return provider::v1::TOOL_CALL_GUARD_OBSERVE;
+    case config::v1::TOOL_CALL_GUARD_ENFORCE:
+      return provider::v1::TOOL_CALL_GUARD_ENFORCE;
+    default:
+      return provider::v1::TOOL_CALL_GUARD_UNSPECIFIED;
+  }
+}
+
 }  // namespace
 
 // Proto fields have no accessor to their presence and value in one: a macro would hide more than
@@ -36,6 +49,7 @@ ChatOptions ChatOptionsFrom(const config::v1::IngressConfig& config) {
   if (attempts.has_retry_invalid_tool_calls()) {
     options.attempts.retry_invalid_tool_calls = attempts.retry_invalid_tool_calls();
   }
+  options.tool_call_guard = GuardFrom(attempts.tool_call_guard());
   Take(attempts.has_decide_timeout(), attempts.decide_timeout(), &options.decide_timeout);
 
   const config::v1::AuthConfig& auth = config.auth();
@@ -43,6 +57,16 @@ ChatOptions ChatOptionsFrom(const config::v1::IngressConfig& config) {
   Take(auth.has_stale_for(), auth.stale_for(), &options.auth.stale_for);
   Take(auth.has_negative_for(), auth.negative_for(), &options.auth.negative_for);
   Take(auth.cache_entries(), &options.auth.cache_entries);
+
+  const config::v1::ConversationConfig& conversations = config.conversations();
+  Take(conversations.has_idle(), conversations.idle(), &options.conversations.idle);
+  Take(conversations.max_remembered(), &options.conversations.max_remembered);
+  Take(conversations.min_opening_tokens(), &options.conversations.min_opening_tokens);
+
+  const config::v1::CircuitConfig& circuits = config.circuits();
+  Take(circuits.failures(), &options.circuits.failures);
+  Take(circuits.has_open(), circuits.open(), &options.circuits.open);
+  Take(circuits.has_max_open(), circuits.max_open(), &options.circuits.max_open);
 
   options.markup_basis_points = config.markup_basis_points();
   Take(config.has_keepalive_interval(), config.keepalive_interval(), &options.keepalive_interval);

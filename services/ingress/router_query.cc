@@ -6,6 +6,7 @@
 
 #include "common/obs/log.h"
 #include "common/seam/error_detail.h"
+#include "services/ingress/core/catalogue_order.h"
 
 namespace signalbox::ingress {
 namespace {
@@ -85,9 +86,22 @@ absl::StatusOr<Route> Conclude(LoopServices& services, const std::string& key,
   return WithoutRouter(services, key.empty() ? DecisionCache::KeyOf(&features) : key, features);
 }
 
+// The order of this very request: its conversation's endpoint first, failing ones last.
+absl::StatusOr<Route> Arranged(LoopServices& services, const RequestFeatures& features,
+                               const Conversation& conversation, absl::StatusOr<Route> route) {
+  if (!route.ok() || route->order.empty()) return route;
+  const absl::Duration now = services.Now();
+  const SharedServices& shared = services.shared;
+  shared.metrics.CountTurn(
+      shared.conversations.Arrange(conversation, features, shared.circuits, now, &route->order));
+  shared.circuits.Demote(now, &route->order);
+  return route;
+}
+
 }  // namespace
 
-void QueryRouter(LoopServices& services, RequestFeatures& features, bool explain, Done done) {
+void QueryRouter(LoopServices& services, RequestFeatures& features,
+                 const Conversation& conversation, bool explain, Done done) {
   seam::RouterDecision& router = services.shared.router;
   const absl::Duration timeout = services.shared.options.decide_timeout;
   if (explain) {
@@ -95,35 +109,35 @@ void QueryRouter(LoopServices& services, RequestFeatures& features, bool explain
     *request.mutable_features() = features;
     router.Explain(
         request, timeout, services.executor,
-        [&services, &features, done = std::move(done)](absl::StatusOr<ExplainResponse> answer) {
+        [&services, &features, conversation,
+         done = std::move(done)](absl::StatusOr<ExplainResponse> answer) {
           absl::StatusOr<DecideResponse> decision =
               answer.ok() ? absl::StatusOr<DecideResponse>(std::move(*answer->mutable_decision()))
                           : absl::StatusOr<DecideResponse>(answer.status());
-          done(Conclude(services, {}, features, std::move(decision)));
+          done(Arranged(services, features, conversation,
+                        Conclude(services, {}, features, std::move(decision))));
         });
     return;
   }
   std::string key = DecisionCache::KeyOf(&features);
   const absl::Duration now = services.Now();
-  // A conversation may have a place of its own, which only the router knows.
-  if (features.session_key().empty()) {
-    Route reused = FromCache(services, services.decisions.Reusable(key, now), features);
-    if (!reused.order.empty()) {
-      services.shared.metrics.CountDecision(DecisionSource::kReused);
-      done(std::move(reused));
-      return;
-    }
+  Route reused = FromCache(services, services.decisions.Reusable(key, now), features);
+  if (!reused.order.empty()) {
+    services.shared.metrics.CountDecision(DecisionSource::kReused);
+    done(Arranged(services, features, conversation, std::move(reused)));
+    return;
   }
   if (now < services.router_away_until) {
-    done(WithoutRouter(services, key, features));
+    done(Arranged(services, features, conversation, WithoutRouter(services, key, features)));
     return;
   }
   DecideRequest request;
   *request.mutable_features() = features;
   router.Decide(request, timeout, services.executor,
-                [&services, &features, key = std::move(key),
+                [&services, &features, conversation, key = std::move(key),
                  done = std::move(done)](absl::StatusOr<DecideResponse> answer) {
-                  done(Conclude(services, key, features, std::move(answer)));
+                  done(Arranged(services, features, conversation,
+                                Conclude(services, key, features, std::move(answer))));
                 });
 }
 

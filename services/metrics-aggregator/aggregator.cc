@@ -8,6 +8,8 @@
 #include "absl/strings/str_cat.h"
 #include "absl/synchronization/notification.h"
 #include "common/base/ids.h"
+#include "common/obs/log.h"
+#include "common/store/benchmark_store.h"
 #include "common/store/snapshot_watcher.h"
 #include "services/metrics-aggregator/core/batches.h"
 #include "services/metrics-aggregator/flusher.h"
@@ -59,11 +61,12 @@ class Aggregator::Core {
         metrics_(metrics != nullptr ? AggregatorMetrics(*metrics) : AggregatorMetrics()),
         owner_(NewRandomHex128()),
         windows_(connection, keys),
+        benchmarks_(connection, keys),
         scores_(connection, keys),
         lease_(connection, keys, owner_, options.lease, clock),
         batches_(BatchOptions(options)),
         flusher_(windows_, owner_, batches_, clock, metrics_),
-        publisher_(windows_, scores_, lease_, options.book, clock, metrics_),
+        publisher_(windows_, benchmarks_, scores_, lease_, options.book, clock, metrics_),
         watcher_(
             std::in_place, connection, redis, keys, kWatchInterval,
             [this](const store::SnapshotPtr& snapshot) { OnSnapshot(*snapshot); }, clock) {
@@ -112,6 +115,18 @@ class Aggregator::Core {
   store::SnapshotPtr latest() const { return watcher_->latest(); }
   store::ScoreStore& scores() { return scores_; }
 
+  void Record(const metrics::v1::RecordBenchmarkRequest& result,
+              std::function<void(absl::Status)> done) {
+    benchmarks_.Record(result, [this, alive = std::weak_ptr<bool>(alive_), result,
+                                done = std::move(done)](const absl::Status& status) {
+      if (!alive.expired() && status.ok()) {
+        publisher_.BenchmarksChanged();
+        LogRecorded(result);
+      }
+      done(status);
+    });
+  }
+
   // Ends publishing, so that the lease is not taken again; then runs done when everything gathered
   // is in the store.
   void Finish(std::function<void()> done) {
@@ -124,6 +139,17 @@ class Aggregator::Core {
   static void AddOutcome(const common::v1::Outcome& outcome, EndpointDeltas* deltas) {
     const store::WindowCounts counts = Fold(outcome);
     if (!counts.empty()) (*deltas)[outcome.endpoint_id()].Add(counts);
+  }
+
+  static void LogRecorded(const metrics::v1::RecordBenchmarkRequest& result) {
+    obs::Log(obs::kInfo, "benchmark_recorded")
+        .With("endpoint", result.endpoint_id())
+        .With("suite", result.suite())
+        .With("run", result.run_id())
+        .With("reporter", result.reporter_id())
+        .With("passed", result.passed())
+        .With("total", result.total())
+        .With("cost_nano", result.cost_nano());
   }
 
   void FlushAll(std::function<void()> done) {
@@ -165,6 +191,7 @@ class Aggregator::Core {
   const std::string owner_;
   std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);
   store::WindowStore windows_;
+  store::BenchmarkStore benchmarks_;
   store::ScoreStore scores_;
   store::Lease lease_;
   Batches batches_;
@@ -227,6 +254,18 @@ void Aggregator::GetScores(
         return done(absl::UnavailableError(absl::StrCat("scores: ", stored.status().message())));
       done(stored->has_value() ? *(*stored)->snapshot : ScoreSnapshot());
     });
+  });
+}
+
+void Aggregator::RecordBenchmark(
+    metrics::v1::RecordBenchmarkRequest result,
+    absl::Duration /*timeout: the store's own deadline is shorter than any caller's*/,
+    std::function<void(absl::Status)> done) {
+  auto shared = std::make_shared<metrics::v1::RecordBenchmarkRequest>(std::move(result));
+  loop_.Post([core = std::weak_ptr<Core>(core_), shared, done = std::move(done)] {
+    const std::shared_ptr<Core> alive = core.lock();
+    if (alive == nullptr) return done(absl::UnavailableError("aggregator: stopped"));
+    alive->Record(*shared, done);
   });
 }
 

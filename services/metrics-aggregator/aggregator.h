@@ -2,8 +2,8 @@
 // on the one replica that holds the lease, turns them into scores. Any number of replicas may run;
 // each outcome is counted once.
 //
-// Report and GetScores are thread-safe and never block. Made and destroyed on a thread that is not
-// the loop; everything else happens on the loop, which nothing urgent shares.
+// Report, GetScores and RecordBenchmark are thread-safe and never block. Made and destroyed on a
+// thread that is not the loop; everything else happens on the loop, which nothing urgent shares.
 #ifndef SIGNALBOX_SERVICES_METRICS_AGGREGATOR_AGGREGATOR_H_
 #define SIGNALBOX_SERVICES_METRICS_AGGREGATOR_AGGREGATOR_H_
 
@@ -53,6 +53,10 @@ class Aggregator final : public seam::MetricsAggregator {
   // seen one, store away.
   void GetScores(absl::Duration timeout,
                  std::function<void(absl::StatusOr<metrics::v1::ScoreSnapshot>)> done) override;
+
+  // Brought to the store at once; the replica that publishes reads it within a minute.
+  void RecordBenchmark(metrics::v1::RecordBenchmarkRequest result, absl::Duration timeout,
+                       std::function<void(absl::Status)> done) override;
 
   // Before the end: stops publishing, brings what is gathered to the store and gives the lease
   // back, within `limit`. Blocks; not on the loop.

@@ -5,6 +5,8 @@
 namespace signalbox::metrics_aggregator {
 namespace {
 
+constexpr int kAppliesAtOnce = 64;
+
 using store::BucketId;
 using store::Resolution;
 using store::WindowDelta;
@@ -127,9 +129,22 @@ void Flusher::Enqueue(const Group& group) {
 }
 
 void Flusher::ApplyAll() {
-  for (auto& [endpoint, outlet] : outlets_) {
-    if (!outlet.in_flight) Apply(endpoint, outlet);
+  to_apply_.clear();
+  for (const auto& [endpoint, outlet] : outlets_) {
+    if (!outlet.in_flight) to_apply_.push_back(endpoint);
   }
+  ApplyNext();
+}
+
+void Flusher::ApplyNext() {
+  if (applying_next_) return;  // the store answered inside the call
+  applying_next_ = true;
+  while (!to_apply_.empty() && applies_ < kAppliesAtOnce) {
+    const auto found = outlets_.find(to_apply_.front());
+    to_apply_.pop_front();
+    if (found != outlets_.end() && !found->second.in_flight) Apply(found->first, found->second);
+  }
+  applying_next_ = false;
 }
 
 void Flusher::Apply(const std::string& endpoint, Outlet& outlet) {
@@ -139,10 +154,14 @@ void Flusher::Apply(const std::string& endpoint, Outlet& outlet) {
   }
   outlet.in_flight = true;
   ++calls_;
+  ++applies_;
   store_.Apply(endpoint, owner_, outlet.number, outlet.sending,
                [this, alive = std::weak_ptr<bool>(alive_), endpoint](const absl::Status& status) {
                  if (alive.expired()) return;
+                 --applies_;
                  OnApplied(endpoint, status);
+                 if (!status.ok()) to_apply_.clear();  // the next round tries all again
+                 ApplyNext();
                  FinishCall();
                });
 }

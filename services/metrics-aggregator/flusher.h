@@ -49,6 +49,7 @@ class Flusher {
   void Settle(Round& round);
   void Enqueue(const Group& group);
   void ApplyAll();
+  void ApplyNext();
   void Apply(const std::string& endpoint, Outlet& outlet);
   void OnApplied(const std::string& endpoint, const absl::Status& status);
   void TouchAll();
@@ -64,6 +65,11 @@ class Flusher {
   absl::Time store_epoch_ = absl::UnixEpoch();  // store clock at the monotonic clock's origin
   uint64_t last_number_ = 0;
   std::map<std::string, Outlet> outlets_;
+  // Endpoints of this round whose turn has not come: few deltas are under way at once, so that none
+  // waits in the store's queue for longer than a command may take.
+  std::deque<std::string> to_apply_;
+  int applies_ = 0;
+  bool applying_next_ = false;
   std::set<std::string> touched_;
   std::set<std::string> late_;
   int calls_ = 0;  // store calls not yet answered

@@ -24,6 +24,39 @@ ExactoOptions ExactoFromConfig(const config::v1::ExactoConfig& config) {
   return options;
 }
 
+absl::Status TakeNumber(bool is_set, double value, double least, double most,
+                        absl::string_view field, double* into) {
+  if (!is_set) return absl::OkStatus();
+  *into = value;
+  if (value >= least && value <= most) return absl::OkStatus();
+  return absl::InvalidArgumentError(
+      absl::StrCat("aggregator.estimator.", field, ": must be between ", least, " and ", most));
+}
+
+absl::Status TakeEstimator(const config::v1::EstimatorConfig& config, EstimatorOptions* options) {
+  TrackOptions& tools = options->tools;
+  RETURN_IF_ERROR(TakeNumber(config.has_prior_mean(), config.prior_mean(), 1e-4, 0.9, "prior_mean",
+                             &tools.prior_mean));
+  RETURN_IF_ERROR(TakeNumber(config.has_prior_weight(), config.prior_weight(), 0.1, 1000,
+                             "prior_weight", &tools.prior_weight));
+  RETURN_IF_ERROR(TakeNumber(config.has_drift_per_day(), config.drift_per_day(), 0, 100,
+                             "drift_per_day", &tools.drift_per_day));
+  RETURN_IF_ERROR(TakeNumber(config.has_max_weight(), config.max_weight(), 10, 1e6, "max_weight",
+                             &tools.max_weight));
+  RETURN_IF_ERROR(TakeNumber(config.has_grown_limit(), config.grown_limit(), 1, 100, "grown_limit",
+                             &tools.grown_limit));
+  RETURN_IF_ERROR(TakeNumber(config.has_broken_limit(), config.broken_limit(), 1, 100,
+                             "broken_limit", &tools.broken_limit));
+  absl::Duration fast = absl::Seconds(tools.fast_half_life_seconds);
+  RETURN_IF_ERROR(TakeDuration(config.has_fast_half_life(), config.fast_half_life(),
+                               "estimator.fast_half_life", &fast));
+  tools.fast_half_life_seconds = absl::ToDoubleSeconds(fast);
+  RETURN_IF_ERROR(TakeDuration(config.has_circuit_open(), config.circuit_open(),
+                               "estimator.circuit_open", &options->circuit_open));
+  return TakeDuration(config.has_circuit_max_open(), config.circuit_max_open(),
+                      "estimator.circuit_max_open", &options->circuit_max_open);
+}
+
 }  // namespace
 
 absl::StatusOr<AggregatorOptions> OptionsFromConfig(const config::v1::AggregatorConfig& config) {
@@ -40,6 +73,7 @@ absl::StatusOr<AggregatorOptions> OptionsFromConfig(const config::v1::Aggregator
     options.book.max_endpoints = config.max_endpoints();
   }
   options.book.exacto = ExactoFromConfig(config.exacto());
+  RETURN_IF_ERROR(TakeEstimator(config.estimator(), &options.book.estimator));
   return options;
 }
 

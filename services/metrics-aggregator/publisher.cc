@@ -9,9 +9,10 @@ namespace {
 
 using store::WindowStore;
 
-// Endpoints read at the same time; a whole read is some 180 commands, so this stays well below the
-// connection's queue.
-constexpr size_t kReadsAtOnce = 16;
+// Endpoints read at the same time: a whole read looks for some 1,100 buckets in one script, about a
+// millisecond of the store.
+constexpr size_t kReadsAtOnce = 8;
+constexpr absl::Duration kBenchmarkInterval = absl::Minutes(1);
 
 }  // namespace
 
@@ -23,10 +24,11 @@ struct Publisher::Reading {
   absl::Status error;
 };
 
-Publisher::Publisher(WindowStore& windows, store::ScoreStore& scores, store::Lease& lease,
-                     ScoreBook::Options options, const Clock& clock,
-                     const AggregatorMetrics& metrics)
+Publisher::Publisher(WindowStore& windows, store::BenchmarkStore& benchmarks,
+                     store::ScoreStore& scores, store::Lease& lease, ScoreBook::Options options,
+                     const Clock& clock, const AggregatorMetrics& metrics)
     : windows_(windows),
+      benchmarks_(benchmarks),
       scores_(scores),
       lease_(lease),
       options_(options),
@@ -54,6 +56,31 @@ void Publisher::Tick() {
   if (!book_.has_value()) return;
   busy_ = true;
   started_ = clock_.Monotonic();
+  if (started_ >= next_benchmarks_) {
+    ReadBenchmarks();
+  } else {
+    ReadNews();
+  }
+}
+
+void Publisher::ReadBenchmarks() {
+  next_benchmarks_ = started_ + kBenchmarkInterval;  // sooner when told so in the meantime
+  benchmarks_.ReadAll(
+      [this, alive = std::weak_ptr<bool>(alive_)](absl::StatusOr<store::BenchmarkResults> results) {
+        if (alive.expired()) return;
+        if (!results.ok()) {
+          BenchmarksChanged();
+          return Fail(results.status());
+        }
+        if (*results != benchmark_results_) {
+          benchmark_results_ = *std::move(results);
+          benchmark_table_ = JudgeBenchmarks(benchmark_results_);
+        }
+        ReadNews();
+      });
+}
+
+void Publisher::ReadNews() {
   windows_.ReadNews(
       since_, [this, alive = std::weak_ptr<bool>(alive_)](absl::StatusOr<store::WindowNews> news) {
         if (alive.expired()) return;
@@ -104,8 +131,10 @@ void Publisher::Publish(absl::Time now) {
     return;
   }
   const uint64_t version = NextVersion(last_version_, now);
+  metrics::v1::ScoreSnapshot snapshot = book_->Build(version, now);
+  ApplyBenchmarks(benchmark_table_, &snapshot);
   scores_.Publish(
-      lease_.value(), book_->Build(version, now),
+      lease_.value(), snapshot,
       [this, alive = std::weak_ptr<bool>(alive_), version, now](const absl::Status& status) {
         if (!alive.expired()) OnPublished(version, now, status);
       });
@@ -144,6 +173,7 @@ void Publisher::Forget() {
   metrics_.lease_held.Set(0);
   book_.reset();
   since_ = absl::UnixEpoch();
+  BenchmarksChanged();
 }
 
 }  // namespace signalbox::metrics_aggregator

@@ -28,6 +28,20 @@ std::string VerdictName(v1::ToolCallVerdict verdict) {
   return absl::AsciiStrToLower(absl::string_view(full).substr(sizeof("TOOL_CALL_VERDICT_") - 1));
 }
 
+absl::string_view GuardResultName(GuardRuling::Result result) {
+  switch (result) {
+    case GuardRuling::Result::kPassed:
+      return "passed";
+    case GuardRuling::Result::kRepaired:
+      return "repaired";
+    case GuardRuling::Result::kRejected:
+      return "rejected";
+    case GuardRuling::Result::kNone:
+      break;
+  }
+  return "none";
+}
+
 double SecondsOf(int64_t microseconds) { return static_cast<double>(microseconds) / 1e6; }
 
 }  // namespace
@@ -40,6 +54,10 @@ AdapterMetrics::AdapterMetrics(obs::Metrics& metrics)
       verdicts_(&metrics.Counter("signalbox_adapter_tool_verdicts_total",
                                  "Judged answers of requests with tools.",
                                  {"provider", "outcome"})),
+      guard_(&metrics.Counter("signalbox_adapter_tool_guard_total",
+                              "Answers with tool calls by what the guard did (enforce) or would "
+                              "have done (observe).",
+                              {"kind", "outcome"})),
       dropped_(&metrics.Counter("signalbox_adapter_outcomes_dropped_total",
                                 "Outcomes that never reached the aggregator.", {"reason"})),
       ttft_(
@@ -94,6 +112,10 @@ void AdapterMetrics::AttemptFinished(const std::string& provider, const Finished
   if (finished.tokens_per_second > 0) of.throughput.Observe(finished.tokens_per_second);
   if (outcome.tool_call_verdict() != v1::TOOL_CALL_VERDICT_UNSPECIFIED) {
     verdicts_->With({provider, VerdictName(outcome.tool_call_verdict())}).Add();
+  }
+  if (finished.guard_result != GuardRuling::Result::kNone) {
+    const bool enforced = finished.guard == provider::v1::TOOL_CALL_GUARD_ENFORCE;
+    guard_->With({enforced ? "enforce" : "observe", GuardResultName(finished.guard_result)}).Add();
   }
   if (outcome.failure() == v1::REASON_UNSPECIFIED) {
     of.ok.Add();

@@ -52,6 +52,7 @@ class AdapterMetrics {
   obs::Metrics* const metrics_ = nullptr;
   obs::CounterFamily* attempts_ = nullptr;
   obs::CounterFamily* verdicts_ = nullptr;
+  obs::CounterFamily* guard_ = nullptr;
   obs::CounterFamily* dropped_ = nullptr;
   obs::HistogramFamily* ttft_ = nullptr;
   obs::HistogramFamily* throughput_ = nullptr;

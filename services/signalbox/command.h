@@ -41,6 +41,8 @@ int Fail(absl::string_view command, const absl::Status& status);
 int KeysCommand(absl::Span<const absl::string_view> arguments);
 int ValidateCommand(absl::Span<const absl::string_view> arguments);
 int ExplainCommand(absl::Span<const absl::string_view> arguments);
+int BenchmarkCommand(absl::Span<const absl::string_view> arguments);
+int SimulateCommand(absl::Span<const absl::string_view> arguments);
 int ServeCommand(int argc, char** argv);
 
 }  // namespace signalbox

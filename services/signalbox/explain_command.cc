@@ -27,10 +27,11 @@ namespace signalbox {
 namespace {
 
 constexpr char kUsage[] =
-    R"(signalbox explain MODEL [MODEL…] [--tools] [--provider JSON] [--max-tokens N] [--seed N] [--config FILE]
-  MODEL       as in a request, variants included: z-ai/glm-5:nitro
-  --provider  the `provider` object of a request: '{"sort": "price", "ignore": ["deepinfra"]}'
-  --seed      repeats the draw of an earlier explanation
+    R"(signalbox explain MODEL [MODEL…] [--tools] [--provider JSON] [--service-tier TIER] [--max-tokens N] [--seed N] [--config FILE]
+  MODEL           as in a request, variants included: z-ai/glm-5:nitro
+  --provider      the `provider` object of a request: '{"sort": "price", "preferred_min_throughput": {"p90": 50}}'
+  --service-tier  flex, priority or default
+  --seed          repeats the draw of an earlier explanation
 )";
 
 constexpr absl::Duration kScoresPatience = absl::Seconds(2);
@@ -42,6 +43,7 @@ absl::StatusOr<router::v1::RequestFeatures> FeaturesOf(const Arguments& argument
   for (const std::string& model : arguments.words) body.String(model);
   body.EndArray().Key("messages").Raw(R"([{"role":"user","content":""}])");
   if (arguments.Has("provider")) body.Key("provider").Raw(arguments.Get("provider"));
+  if (arguments.Has("service-tier")) body.Key("service_tier").String(arguments.Get("service-tier"));
   if (arguments.Has("max-tokens")) body.Key("max_tokens").Raw(arguments.Get("max-tokens"));
   if (arguments.Has("tools"))
     body.Key("tools").Raw(R"([{"type":"function","function":{"name":"f"}}])");
@@ -141,8 +143,8 @@ absl::Status Run(const Arguments& arguments) {
 }  // namespace
 
 int ExplainCommand(absl::Span<const absl::string_view> arguments) {
-  const absl::StatusOr<Arguments> parsed =
-      ParseArguments(arguments, {"config", "provider", "max-tokens", "seed"}, {"tools", "help"});
+  const absl::StatusOr<Arguments> parsed = ParseArguments(
+      arguments, {"config", "provider", "service-tier", "max-tokens", "seed"}, {"tools", "help"});
   if (!parsed.ok()) return Fail("explain", parsed.status());
   if (parsed->Has("help") || parsed->words.empty()) {
     std::cout << kUsage;

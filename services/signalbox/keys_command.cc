@@ -13,6 +13,7 @@
 #include "common/net/event_loop.h"
 #include "common/redis/per_loop.h"
 #include "common/store/connect.h"
+#include "common/store/key_record.h"
 #include "common/store/redis_stores.h"
 #include "services/signalbox/command.h"
 
@@ -20,7 +21,8 @@ namespace signalbox {
 namespace {
 
 constexpr char kUsage[] =
-    R"(signalbox keys create --name NAME [--limit USD] [--expires 720h] [--deny-data-collection] [--quiet]
+    R"(signalbox keys create --name NAME [--limit USD] [--expires 720h] [--deny-data-collection]
+                      [--tool-call-guard off|observe|enforce] [--quiet]
 signalbox keys list
 signalbox keys disable HASH | enable HASH | remove HASH
   --config FILE    where Redis is
@@ -92,6 +94,10 @@ absl::StatusOr<store::KeyRecord> NewRecord(const Arguments& arguments, const std
   record.deny_data_collection = arguments.Has("deny-data-collection");
   if (record.name.empty() || record.name.size() > 100) {
     return absl::InvalidArgumentError("--name: 1 to 100 characters that say whose key it is");
+  }
+  record.tool_call_guard = arguments.Get("tool-call-guard");
+  if (arguments.Has("tool-call-guard") && !store::IsToolCallGuard(record.tool_call_guard)) {
+    return absl::InvalidArgumentError("--tool-call-guard: expected off, observe or enforce");
   }
   if (arguments.Has("limit")) {
     ASSIGN_OR_RETURN(const int64_t pico, ParseUsdToPico(arguments.Get("limit")));
@@ -176,8 +182,9 @@ absl::Status Run(const Arguments& arguments) {
 }  // namespace
 
 int KeysCommand(absl::Span<const absl::string_view> arguments) {
-  const absl::StatusOr<Arguments> parsed = ParseArguments(
-      arguments, {"config", "name", "limit", "expires"}, {"quiet", "deny-data-collection", "help"});
+  const absl::StatusOr<Arguments> parsed =
+      ParseArguments(arguments, {"config", "name", "limit", "expires", "tool-call-guard"},
+                     {"quiet", "deny-data-collection", "help"});
   if (!parsed.ok()) return Fail("keys", parsed.status());
   if (parsed->Has("help")) {
     std::cout << kUsage;

@@ -9,6 +9,7 @@
 #include "common/host/main.h"
 #include "common/host/wrap_module.h"
 #include "common/redis/per_loop.h"
+#include "common/seam_grpc/metrics_aggregator_grpc.h"
 #include "common/store/connect.h"
 #include "common/store/redis_stores.h"
 #include "services/ingress/module.h"
@@ -65,6 +66,16 @@ absl::StatusOr<std::shared_ptr<Parts>> MakeParts(const host::Env& env) {
                                  std::move(catalogue));
 }
 
+// The aggregator, offered to the command line (`signalbox benchmark`) where gRPC is on.
+std::unique_ptr<host::Module> WithGrpc(
+    std::unique_ptr<metrics_aggregator::AggregatorModule> aggregator,
+    const config::v1::ServeConfig& serve) {
+  if (!serve.grpc()) return aggregator;
+  auto service = std::make_unique<seam_grpc::MetricsAggregatorServer>(aggregator->aggregator());
+  return host::WithGrpcService(std::move(aggregator), "signalbox.metrics.v1.MetricsAggregator",
+                               std::move(service));
+}
+
 absl::StatusOr<host::Modules> Create(const host::Env& env) {
   ASSIGN_OR_RETURN(const std::shared_ptr<Parts> parts, MakeParts(env));
   ASSIGN_OR_RETURN(const redis::Options scores,
@@ -90,7 +101,7 @@ absl::StatusOr<host::Modules> Create(const host::Env& env) {
 
   // Destroyed from the back: each goes before what it calls.
   host::Modules modules;
-  modules.push_back(host::Keeping(std::move(aggregator), parts));
+  modules.push_back(host::Keeping(WithGrpc(std::move(aggregator), env.config.serve()), parts));
   modules.push_back(host::Keeping(std::move(adapter), parts));
   modules.push_back(host::Keeping(std::move(router), parts));
   modules.push_back(host::Keeping(std::move(ingress), parts));

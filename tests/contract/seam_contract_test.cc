@@ -154,8 +154,16 @@ class RecordingAggregator final : public seam::MetricsAggregator {
     snapshot.set_version(7);
     done(snapshot);
   }
+  void RecordBenchmark(metrics::v1::RecordBenchmarkRequest result, absl::Duration,
+                       std::function<void(absl::Status)> done) override {
+    const absl::MutexLock lock(&mutex_);
+    if (result.suite().empty()) return done(absl::InvalidArgumentError("suite: missing"));
+    benchmarks_.push_back(std::move(result));
+    done(absl::OkStatus());
+  }
   absl::Mutex mutex_;
   std::vector<uint64_t> sequences_;
+  std::vector<metrics::v1::RecordBenchmarkRequest> benchmarks_;
 };
 
 enum class Transport { kDirect, kGrpc };
@@ -218,6 +226,7 @@ class SeamContract : public testing::TestWithParam<Transport> {
     void OnContent(Content content) override {
       const absl::MutexLock lock(&mutex);
       data += content.data();
+      ++contents;
       commits = commits || content.commits();
       EXPECT_FALSE(ended) << "content after the result";
     }
@@ -236,6 +245,7 @@ class SeamContract : public testing::TestWithParam<Transport> {
     }
     absl::Mutex mutex;
     std::string data;
+    int contents = 0;
     bool commits = false;
     bool ended = false;
     AttemptResult result;
@@ -298,6 +308,25 @@ TEST_P(SeamContract, StreamedContentArrivesWholeAndInOrderBeforeTheResult) {
   EXPECT_TRUE(seen.commits);
   EXPECT_EQ(seen.result.finish_reason(), "stop");
   EXPECT_EQ(seen.result.usage().completion_tokens(), 500);
+}
+
+TEST_P(SeamContract, SignsOfLifeAndWhatTheGuardHeldArriveWithoutCommitting) {
+  Seen seen;
+  Begin(/*stream=*/true, &seen);
+  adapter_.Send("", /*commits=*/false);
+  seen.Await([&] { return seen.contents == 1; });
+  adapter_.Send("data: {\"held\":1}\n\n", /*commits=*/false);
+  AttemptResult result;
+  result.mutable_error()->set_reason(common::v1::REASON_TOOL_CALL_INVALID);
+  result.set_tool_call_verdict(common::v1::TOOL_CALL_VERDICT_INVALID_JSON);
+  result.set_tool_call_repaired(true);
+  adapter_.End(result);
+  seen.Await([&] { return seen.ended; });
+  EXPECT_EQ(seen.data, "data: {\"held\":1}\n\n");
+  EXPECT_FALSE(seen.commits);
+  EXPECT_EQ(seen.result.error().reason(), common::v1::REASON_TOOL_CALL_INVALID);
+  EXPECT_EQ(seen.result.tool_call_verdict(), common::v1::TOOL_CALL_VERDICT_INVALID_JSON);
+  EXPECT_TRUE(seen.result.tool_call_repaired());
 }
 
 TEST_P(SeamContract, WholeAnswerArrivesWithItsResult) {
@@ -441,6 +470,33 @@ TEST_P(SeamContract, ScoresAreFetched) {
   aggregator().GetScores(kPatience, [&](absl::StatusOr<metrics::v1::ScoreSnapshot> snapshot) {
     EXPECT_TRUE(snapshot.ok()) << snapshot.status();
     EXPECT_EQ(snapshot->version(), 7u);
+    done.Notify();
+  });
+  ASSERT_TRUE(done.WaitForNotificationWithTimeout(kPatience));
+}
+
+TEST_P(SeamContract, BenchmarkResultArrivesWhole) {
+  metrics::v1::RecordBenchmarkRequest result;
+  result.set_endpoint_id("m@p");
+  result.set_suite("tool-calling");
+  result.set_run_id("r1");
+  result.set_passed(57);
+  result.set_total(60);
+  absl::Notification done;
+  aggregator().RecordBenchmark(result, kPatience, [&](const absl::Status& status) {
+    EXPECT_TRUE(status.ok()) << status;
+    done.Notify();
+  });
+  ASSERT_TRUE(done.WaitForNotificationWithTimeout(kPatience));
+  const absl::MutexLock lock(&aggregator_.mutex_);
+  ASSERT_EQ(aggregator_.benchmarks_.size(), 1u);
+  EXPECT_EQ(aggregator_.benchmarks_[0].SerializeAsString(), result.SerializeAsString());
+}
+
+TEST_P(SeamContract, MalformedBenchmarkResultIsRefusedAsSuch) {
+  absl::Notification done;
+  aggregator().RecordBenchmark({}, kPatience, [&](const absl::Status& status) {
+    EXPECT_EQ(status.code(), absl::StatusCode::kInvalidArgument) << status;
     done.Notify();
   });
   ASSERT_TRUE(done.WaitForNotificationWithTimeout(kPatience));

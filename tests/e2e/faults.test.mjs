@@ -31,7 +31,8 @@ providers:
       test/key-402: { facts: { price_prompt_per_m: 9, price_completion_per_m: 9 } }
       test/key-403: { facts: { price_prompt_per_m: 9, price_completion_per_m: 9 } }
 `;
-const TIMEOUTS = { ingress: ['attempts: { first_token_timeout: 700ms }', 'keepalive_interval: 300ms'],
+// Circuits stay closed: every request here is to meet its fault.
+const TIMEOUTS = { ingress: ['attempts: { first_token_timeout: 700ms }', 'keepalive_interval: 300ms', 'circuits: { failures: 1000000 }'],
   adapter: ['first_token_timeout: 700ms', 'idle_timeout: 700ms', 'connect_timeout: 1s'] };
 const HELLO = [{ role: 'user', content: 'Say hello.' }];
 

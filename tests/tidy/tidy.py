@@ -14,7 +14,7 @@ MAX_FILE_LINES = 600
 OUTSIDE = [
     (re.compile(r'^(grpcpp/|grpc/|signalbox/.*\.grpc\.pb\.h)'), 'grpc'),
     (re.compile(r'^(signalbox/.*\.pb\.h|google/protobuf/)'), 'protos'),
-    (re.compile(r'^boost/'), 'beast'),
+    (re.compile(r'^boost/(?!math/)'), 'beast'),
     (re.compile(r'^hiredis/'), 'hiredis'),
     (re.compile(r'^yaml-cpp/'), 'yaml'),
 ]

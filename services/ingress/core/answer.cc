@@ -75,6 +75,7 @@ void WriteAttempts(absl::Span<const AttemptNote> attempts, Writer* w) {
     w->Key("endpoint").String(attempt.endpoint_id);
     if (failed) w->Key("reason").String(seam::ReasonName(attempt.error.reason()));
     if (attempt.invalid_tool_call) w->Key("invalid_tool_call").Bool(true);
+    if (attempt.repaired_tool_call) w->Key("repaired_tool_call").Bool(true);
     w->Key("duration_ms").Int(absl::ToInt64Milliseconds(attempt.duration)).EndObject();
   }
   w->EndArray();

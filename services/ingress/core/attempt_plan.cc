@@ -145,7 +145,8 @@ ErrorDetail OutOfTime() {
 }  // namespace
 
 bool HasInvalidToolCall(const AttemptResult& result) {
-  return result.tool_call_verdict() >= common::v1::TOOL_CALL_VERDICT_INVALID_JSON;
+  return result.tool_call_verdict() >= common::v1::TOOL_CALL_VERDICT_INVALID_JSON &&
+         !result.tool_call_repaired();
 }
 
 ErrorDetail MostUsefulError(absl::Span<const AttemptNote> notes) {
@@ -184,12 +185,11 @@ AttemptPlan::Step AttemptPlan::Begin(absl::Duration now) { return Next(now); }
 AttemptPlan::Step AttemptPlan::OnResult(const AttemptResult& result, bool committed,
                                         absl::Duration now) {
   Note(result, now);
-  const bool invalid_call =
-      HasInvalidToolCall(result) || result.error().reason() == common::v1::REASON_TOOL_CALL_INVALID;
-  if (!stream_ && invalid_call &&
-      (!result.has_error() || result.error().reason() == common::v1::REASON_TOOL_CALL_INVALID)) {
-    return AfterToolCall(now);
-  }
+  const bool rejected = result.error().reason() == common::v1::REASON_TOOL_CALL_INVALID;
+  if (rejected && (committed || tool_calls_only_))
+    return AfterToolCallBehindText(result.error(), now);
+  const bool invalid_call = rejected || (!result.has_error() && HasInvalidToolCall(result));
+  if (invalid_call && (rejected || !stream_)) return AfterToolCall(now);
   Step step;
   if (!result.has_error()) {
     step.kind = Kind::kDeliver;
@@ -202,7 +202,7 @@ AttemptPlan::Step AttemptPlan::OnResult(const AttemptResult& result, bool commit
   }
   switch (ReactionTo(result.error().reason())) {
     case Reaction::kFail:
-      if (held_ > 0) return GiveUp(now);
+      if (held_ > 0 || tool_calls_only_) return GiveUp(now);
       step.kind = Kind::kFail;
       step.error = result.error();
       return step;
@@ -240,9 +240,22 @@ AttemptPlan::Step AttemptPlan::AfterToolCall(absl::Duration now) {
   }
   const bool first = held_++ == 0;
   step = Next(now);
-  if (step.kind == Kind::kDeliverHeld && first) step.kind = Kind::kDeliver;
+  if (step.kind == Kind::kDeliverHeld && first) {
+    step.kind = Kind::kDeliver;
+    gave_up_on_tool_call_ = true;
+  }
   step.hold = first && step.kind == Kind::kStart;
   return step;
+}
+
+// One more answer, not one more attempt: endpoints that fail without an answer are passed over.
+AttemptPlan::Step AttemptPlan::AfterToolCallBehindText(const ErrorDetail& error,
+                                                       absl::Duration now) {
+  const bool last =
+      tool_calls_only_ || !policy_.tool_calls_after_text || held_ >= policy_.max_tool_call_retries;
+  tool_call_error_ = error;
+  tool_calls_only_ = true;
+  return last ? GiveUp(now) : Next(now);
 }
 
 AttemptPlan::Step AttemptPlan::Next(absl::Duration now) {
@@ -252,7 +265,7 @@ AttemptPlan::Step AttemptPlan::Next(absl::Duration now) {
   const int fresh = PickFresh();
   if (fresh >= 0) return Start(fresh, absl::ZeroDuration(), now);
   // A held answer is worth more than asking an endpoint again that has just failed.
-  const int again = held_ > 0 ? -1 : PickAgain();
+  const int again = held_ > 0 && !tool_calls_only_ ? -1 : PickAgain();
   if (again >= 0 && deadline_ - now > policy_.retry_delay + kShortestAttempt)
     return Start(again, policy_.retry_delay, now);
   return GiveUp(now);
@@ -268,6 +281,7 @@ AttemptPlan::Step AttemptPlan::Start(int candidate, absl::Duration delay, absl::
   step.kind = Kind::kStart;
   step.candidate = candidate;
   step.attempt = ++started_;
+  step.tool_calls_only = tool_calls_only_;
   step.delay = delay;
   step.timeout = deadline_ - started_at_;
   const bool others_left =
@@ -291,6 +305,11 @@ AttemptPlan::Step AttemptPlan::RetryAdapter(absl::Duration now) {
 
 AttemptPlan::Step AttemptPlan::GiveUp(absl::Duration now) const {
   Step step;
+  if (tool_calls_only_) {
+    step.kind = Kind::kBreak;
+    step.error = tool_call_error_;
+    return step;
+  }
   if (held_ > 0) {
     step.kind = Kind::kDeliverHeld;
     return step;
@@ -341,7 +360,9 @@ void AttemptPlan::Note(const AttemptResult& result, absl::Duration now) {
   note.model = endpoint.model();
   note.provider = endpoint.provider_name();
   note.error = result.error();
-  note.invalid_tool_call = HasInvalidToolCall(result);
+  note.invalid_tool_call =
+      HasInvalidToolCall(result) || result.error().reason() == common::v1::REASON_TOOL_CALL_INVALID;
+  note.repaired_tool_call = result.tool_call_repaired();
   note.duration = now - started_at_;
   // An adapter that stays away would fill the list with the same line.
   const bool repeats = !notes_.empty() && result.has_error() &&

@@ -14,6 +14,10 @@
 //   and delivered if nothing better comes the client's own mistake                the error, at
 //   once
 //
+// With the tool-call guard a stream's calls are held by the adapter (TOOL_CALL_INVALID): an answer
+// without text moves on as one that is not streamed; behind text that is out, one further answer is
+// asked for its tool calls only, and if it has no valid one the stream breaks.
+//
 // Thread-compatible.
 #ifndef SIGNALBOX_SERVICES_INGRESS_CORE_ATTEMPT_PLAN_H_
 #define SIGNALBOX_SERVICES_INGRESS_CORE_ATTEMPT_PLAN_H_
@@ -37,6 +41,8 @@ struct AttemptPolicy {
   // as long.
   absl::Duration first_token_timeout = absl::Seconds(20);
   bool retry_invalid_tool_calls = true;
+  // Behind text that is out another answer may be asked for its tool calls (guard enforced).
+  bool tool_calls_after_text = false;
 
   // Answers with an invalid tool call that are held back before one is delivered. Each costs a
   // whole generation.
@@ -61,6 +67,7 @@ struct AttemptNote {
   std::string provider;
   common::v1::ErrorDetail error;  // reason UNSPECIFIED = it answered
   bool invalid_tool_call = false;
+  bool repaired_tool_call = false;
   absl::Duration duration;
 };
 
@@ -79,6 +86,7 @@ class AttemptPlan {
     // kStart
     int candidate = 0;
     int attempt = 0;  // counts from 1
+    bool tool_calls_only = false;
     absl::Duration delay;
     absl::Duration timeout;
     absl::Duration first_token_timeout;
@@ -94,11 +102,13 @@ class AttemptPlan {
               bool stream, int64_t max_tokens, absl::Duration now);
 
   Step Begin(absl::Duration now);
-  // The running attempt ended. `committed`: its content has reached the client.
+  // The running attempt ended. `committed`: content of this attempt has reached the client.
   Step OnResult(const provider::v1::AttemptResult& result, bool committed, absl::Duration now);
 
   const router::v1::Candidate& candidate(int index) const { return *candidates_[index]; }
   absl::Span<const AttemptNote> notes() const { return notes_; }
+  // The answer of kDeliver has an invalid tool call, and nobody else could be asked for a better.
+  bool gave_up_on_tool_call() const { return gave_up_on_tool_call_; }
   // Attempts started so far, the free ones included.
   int started() const { return started_; }
   absl::Duration deadline() const { return deadline_; }
@@ -120,6 +130,7 @@ class AttemptPlan {
   Step RetryAdapter(absl::Duration now);
   Step GiveUp(absl::Duration now) const;
   Step AfterToolCall(absl::Duration now);
+  Step AfterToolCallBehindText(const common::v1::ErrorDetail& error, absl::Duration now);
   int PickFresh() const;
   int PickAgain() const;
   bool Allowed(int candidate) const;
@@ -143,6 +154,10 @@ class AttemptPlan {
   int free_steps_ = 0;
   int held_ = 0;
   int adapter_retries_ = 0;
+  // Text is out; its tool calls are still to come. What the stream ends with if they do not.
+  bool tool_calls_only_ = false;
+  bool gave_up_on_tool_call_ = false;
+  common::v1::ErrorDetail tool_call_error_;
   absl::Duration started_at_;
   absl::Duration adapter_away_since_ = absl::InfiniteDuration();
 };
@@ -151,7 +166,8 @@ class AttemptPlan {
 // hint (the smallest). REQUIRES: notes is not empty.
 common::v1::ErrorDetail MostUsefulError(absl::Span<const AttemptNote> notes);
 
-// True for an answer whose tool calls do not hold: worth another candidate while nothing was sent.
+// True for an answer whose tool calls do not hold, even mended: worth another candidate while
+// nothing was sent.
 bool HasInvalidToolCall(const provider::v1::AttemptResult& result);
 
 }  // namespace signalbox::ingress

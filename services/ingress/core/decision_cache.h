@@ -1,5 +1,5 @@
 // Decisions kept on this side of the router: reused for equal features while they are valid, and
-// the first rung of the ladder when the router is away. The second rung is the catalogue itself.
+// the first rung of the ladder when the router is away. The second rung is core/catalogue_order.h.
 //
 // Thread-compatible: one cache per event loop.
 #ifndef SIGNALBOX_SERVICES_INGRESS_CORE_DECISION_CACHE_H_
@@ -9,10 +9,8 @@
 #include <string>
 #include <vector>
 
-#include "absl/status/statusor.h"
 #include "absl/time/time.h"
 #include "common/base/rng.h"
-#include "common/catalogue/catalogue.h"
 #include "services/ingress/core/lru_map.h"
 #include "signalbox/router/v1/router.pb.h"
 
@@ -47,17 +45,11 @@ class DecisionCache {
 
 // The decision's own order.
 CandidateOrder OrderOf(const router::v1::DecideResponse& decision);
-// A new draw of the first place by the candidates' shares, for a reused decision; endpoints whose
-// context is too small for this request, which may be longer than the one decided for, are left
-// out.
+// A new draw of each group's first place, for a reused decision: of a conversation (session_key) by
+// its key, as the router draws it (common/base/rendezvous.h). Endpoints whose context is too small
+// for this request, which may be longer than the one decided for, are left out.
 CandidateOrder RedrawnOrder(const router::v1::DecideResponse& decision,
                             const router::v1::RequestFeatures& features, Rng* rng);
-
-// The last resort: endpoints that satisfy the request's hard constraints, cheapest first. Knows no
-// scores and not which providers are active; an attempt at an inactive one ends at once and moves
-// on. Errors: MODEL_NOT_FOUND, NOT_AVAILABLE.
-absl::StatusOr<router::v1::DecideResponse> DecideFromCatalogue(
-    const catalogue::Catalogue& catalogue, const router::v1::RequestFeatures& features);
 
 }  // namespace signalbox::ingress
 

@@ -63,6 +63,23 @@ absl::string_view PublicFilterName(absl::string_view filter) {
   return filter;
 }
 
+// What the request asked for explains a refusal better than what the operator has not configured.
+int Remoteness(absl::string_view filter) {
+  if (filter == "disabled" || filter == "provider_inactive") return 2;
+  return filter == "variant" || filter == "service_tier" ? 1 : 0;
+}
+
+// The most telling first.
+std::vector<const router::v1::Exclusion*> ExclusionsOf(const Failure& failure) {
+  std::vector<const router::v1::Exclusion*> exclusions;
+  exclusions.reserve(failure.excluded.size());
+  for (const router::v1::Exclusion& exclusion : failure.excluded) exclusions.push_back(&exclusion);
+  absl::c_stable_sort(exclusions, [](const auto* a, const auto* b) {
+    return Remoteness(a->filter()) < Remoteness(b->filter());
+  });
+  return exclusions;
+}
+
 std::vector<absl::string_view> FiltersOf(const Failure& failure) {
   std::vector<absl::string_view> filters;
   for (const router::v1::Exclusion& exclusion : failure.excluded) {
@@ -75,9 +92,12 @@ std::vector<absl::string_view> FiltersOf(const Failure& failure) {
 absl::string_view AvailabilityCode(const Failure& failure, const HttpMeaning& meaning) {
   if (failure.detail.reason() != common::v1::REASON_NO_ENDPOINTS) return meaning.availability;
   if (failure.excluded.empty()) return "no_endpoints";
-  const bool privacy = absl::c_all_of(failure.excluded, [](const router::v1::Exclusion& exclusion) {
-    return exclusion.filter() == "zdr" || exclusion.filter() == "data_collection";
-  });
+  bool privacy = false;
+  for (const router::v1::Exclusion& exclusion : failure.excluded) {
+    if (Remoteness(exclusion.filter()) > 0) continue;
+    privacy = exclusion.filter() == "zdr" || exclusion.filter() == "data_collection";
+    if (!privacy) break;
+  }
   return privacy ? "privacy_restricted" : "constraint_filtered";
 }
 
@@ -99,9 +119,10 @@ void WriteAttempts(const Failure& failure, Writer* w) {
 
 void WriteExcluded(const Failure& failure, Writer* w) {
   w->Key("excluded").BeginArray();
-  const size_t listed = std::min(failure.excluded.size(), kMaxExcludedListed);
+  const std::vector<const router::v1::Exclusion*> exclusions = ExclusionsOf(failure);
+  const size_t listed = std::min(exclusions.size(), kMaxExcludedListed);
   for (size_t i = 0; i < listed; ++i) {
-    const router::v1::Exclusion& exclusion = failure.excluded[i];
+    const router::v1::Exclusion& exclusion = *exclusions[i];
     w->BeginObject()
         .Key("endpoint")
         .String(exclusion.endpoint_id())
@@ -163,7 +184,7 @@ void WriteAvailability(const Failure& failure, const HttpMeaning& meaning, Write
     w->Key("excluded_by").BeginArray();
     for (const absl::string_view filter : filters) w->String(filter);
     w->EndArray();
-    const router::v1::Exclusion& first = failure.excluded.front();
+    const router::v1::Exclusion& first = *ExclusionsOf(failure).front();
     w->Key("constraint")
         .BeginObject()
         .Key("field")

@@ -39,6 +39,8 @@ void WriteResponses(absl::Span<const AttemptNote> attempts, Writer* w) {
                          : attempt.error.upstream_status() != 0 ? attempt.error.upstream_status()
                                                                 : MeaningOf(reason).status);
     if (failed) w->Key("reason").String(seam::ReasonName(reason));
+    if (attempt.invalid_tool_call) w->Key("invalid_tool_call").Bool(true);
+    if (attempt.repaired_tool_call) w->Key("repaired_tool_call").Bool(true);
     w->Key("latency")
         .Int(absl::ToInt64Milliseconds(attempt.duration))
         .Key("is_byok")

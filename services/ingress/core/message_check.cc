@@ -156,6 +156,7 @@ absl::Status CheckMessage(JsonElement item, const JsonPath& path, MessageFacts* 
     ASSIGN_OR_RETURN(const JsonElement id, Required(message, "tool_call_id", path));
     RETURN_IF_ERROR(AsString(id, path.Member("tool_call_id")).status());
   }
+  facts->opening.Add(role, message);
   return absl::OkStatus();
 }
 

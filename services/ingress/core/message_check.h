@@ -9,6 +9,7 @@
 
 #include "absl/status/status.h"
 #include "services/ingress/core/json_check.h"
+#include "services/ingress/core/opening.h"
 
 namespace signalbox::ingress {
 
@@ -19,6 +20,7 @@ struct MessageFacts {
   int audio = 0;
   int video = 0;
   size_t media_bytes = 0;  // length of inline media: not text, so not counted as prompt tokens
+  OpeningScan opening;
 };
 
 absl::Status CheckMessages(JsonElement messages, size_t max_messages, MessageFacts* facts);

@@ -1,6 +1,7 @@
 #include "services/ingress/core/provider_preferences.h"
 
 #include <cmath>
+#include <iterator>
 #include <string>
 
 #include "absl/algorithm/container.h"
@@ -15,6 +16,9 @@ using router::v1::ProviderPreferences;
 
 constexpr size_t kMaxListItems = 128;
 constexpr size_t kMaxSlugBytes = 128;
+// Tokens per second, or seconds.
+constexpr double kMaxBound = 1e9;
+constexpr double kMsPerSecond = 1e3;
 // USD; above it a ceiling in pico-USD does not fit 64 bits, and nothing costs that much.
 constexpr double kMaxPriceUsd = 9e6;
 constexpr double kPicoPerUsd = 1e12;
@@ -107,12 +111,47 @@ absl::Status ReadMaxPrice(JsonElement value, const JsonPath& path,
        &ProviderPreferences::set_max_completion_pico},
       {"request", kPicoPerUsd, &ProviderPreferences::set_max_request_pico},
       {"image", kPicoPerUsd, &ProviderPreferences::set_max_image_pico},
+      {"audio", kPicoPerUsd, &ProviderPreferences::set_max_audio_pico},
   };
   for (const Ceiling& ceiling : kCeilings) {
     JsonElement member;
     if (!Find(ceilings, ceiling.name, &member)) continue;
     ASSIGN_OR_RETURN(const double usd, ReadUsd(member, path.Member(ceiling.name)));
     (preferences->*ceiling.set)(std::llround(usd * ceiling.pico_per_unit));
+  }
+  return absl::OkStatus();
+}
+
+struct Percentile {
+  absl::string_view name;
+  void (ProviderPreferences::PercentileBounds::*set)(double);
+};
+constexpr Percentile kPercentiles[] = {
+    {"p50", &ProviderPreferences::PercentileBounds::set_p50},
+    {"p75", &ProviderPreferences::PercentileBounds::set_p75},
+    {"p90", &ProviderPreferences::PercentileBounds::set_p90},
+    {"p99", &ProviderPreferences::PercentileBounds::set_p99},
+};
+
+// A number bounds the median; an object any of the percentiles. A percentile that is not measured
+// would be a wish that nobody hears, so its name is an error.
+absl::Status ReadBounds(JsonElement value, const JsonPath& path, double scale,
+                        ProviderPreferences::PercentileBounds* bounds) {
+  if (!value.is_object()) {
+    if (!value.is_number()) return Wrong(path, "must be a number or an object of percentiles");
+    ASSIGN_OR_RETURN(const double bound, AsNumber(value, path, 0, kMaxBound));
+    bounds->set_p50(bound * scale);
+    return absl::OkStatus();
+  }
+  for (const simdjson::dom::key_value_pair member : simdjson::dom::object(value.get_object())) {
+    if (member.value.is_null()) continue;
+    const JsonPath at = path.Member(json::View(member.key));
+    const auto* percentile = absl::c_find_if(
+        kPercentiles, [&](const Percentile& p) { return p.name == json::View(member.key); });
+    if (percentile == std::end(kPercentiles))
+      return Wrong(at, "is not one of the percentiles p50, p75, p90, p99");
+    ASSIGN_OR_RETURN(const double bound, AsNumber(member.value, at, 0, kMaxBound));
+    (bounds->*percentile->set)(bound * scale);
   }
   return absl::OkStatus();
 }
@@ -135,6 +174,10 @@ absl::Status ReadMember(absl::string_view name, JsonElement value, const JsonPat
   if (name == "sort") return ReadSort(value, at, preferences);
   if (name == "max_price") return ReadMaxPrice(value, at, preferences);
   if (name == "data_collection") return ReadDataCollection(value, at, preferences);
+  if (name == "preferred_min_throughput")
+    return ReadBounds(value, at, 1, preferences->mutable_preferred_min_throughput_tps());
+  if (name == "preferred_max_latency")
+    return ReadBounds(value, at, kMsPerSecond, preferences->mutable_preferred_max_latency_ms());
   if (name == "allow_fallbacks") {
     ASSIGN_OR_RETURN(const bool allow, AsBool(value, at));
     preferences->set_allow_fallbacks(allow);
@@ -144,6 +187,9 @@ absl::Status ReadMember(absl::string_view name, JsonElement value, const JsonPat
   } else if (name == "zdr") {
     ASSIGN_OR_RETURN(const bool zdr, AsBool(value, at));
     preferences->set_zdr(zdr);
+  } else if (name == "enforce_distillable_text") {
+    ASSIGN_OR_RETURN(const bool enforce, AsBool(value, at));
+    preferences->set_enforce_distillable_text(enforce);
   }
   return absl::OkStatus();
 }

@@ -7,13 +7,14 @@
 #include "absl/algorithm/container.h"
 #include "absl/container/flat_hash_map.h"
 #include "absl/strings/str_cat.h"
-#include "common/base/ids.h"
+#include "absl/types/optional.h"
 #include "common/base/status_macros.h"
 #include "common/json/parse.h"
 #include "common/seam/error_detail.h"
 #include "services/ingress/core/json_check.h"
 #include "services/ingress/core/message_check.h"
 #include "services/ingress/core/provider_preferences.h"
+#include "services/ingress/core/tool_call_guard.h"
 
 namespace signalbox::ingress {
 namespace {
@@ -28,7 +29,6 @@ constexpr size_t kMaxMetadataPairs = 16;
 constexpr size_t kMaxListItems = 1'024;
 constexpr int64_t kMaxTokens = 1'000'000'000;
 constexpr int64_t kNoLimit = std::numeric_limits<int64_t>::max();
-constexpr size_t kSessionHashChars = 32;
 
 // Upper estimate of a prompt: no tokenizer of the field needs more than a token per 4 bytes of JSON
 // for ordinary text, and media count as a flat amount each.
@@ -194,11 +194,45 @@ class Reader {
   }
   static absl::Status SessionId(Reader* reader, JsonElement value, const JsonPath& path) {
     ASSIGN_OR_RETURN(const absl::string_view id, AsString(value, path, kMaxIdBytes));
-    SetSession(id, reader->view_);
+    reader->view_->session_id.assign(id.data(), id.size());
+    return absl::OkStatus();
+  }
+  static absl::Status PromptCacheKey(Reader* reader, JsonElement value, const JsonPath& path) {
+    ASSIGN_OR_RETURN(const absl::string_view key, AsString(value, path));
+    reader->view_->prompt_cache_key.assign(key.data(), key.size());
+    return absl::OkStatus();
+  }
+  static absl::Status ServiceTier(Reader* reader, JsonElement value, const JsonPath& path) {
+    ASSIGN_OR_RETURN(const absl::string_view name, AsString(value, path));
+    RequestFeatures& features = reader->view_->features;
+    if (name == "default") {
+      features.set_service_tier(router::v1::SERVICE_TIER_DEFAULT);
+    } else if (name == "flex") {
+      features.set_service_tier(router::v1::SERVICE_TIER_FLEX);
+    } else if (name == "priority" || name == "fast") {
+      features.set_service_tier(router::v1::SERVICE_TIER_PRIORITY);
+    } else if (name != "auto") {
+      return Wrong(path, "must be auto, default, flex, priority or fast");
+    }
     return absl::OkStatus();
   }
   static absl::Status Provider(Reader* reader, JsonElement value, const JsonPath&) {
     return ReadProviderPreferences(value, reader->view_->features.mutable_provider());
+  }
+
+  // `signalbox`: what this gateway alone knows. Unknown members are mistakes.
+  static absl::Status Extensions(Reader* reader, JsonElement value, const JsonPath& path) {
+    ASSIGN_OR_RETURN(const object members, AsObject(value, path));
+    for (const simdjson::dom::key_value_pair member : members) {
+      const JsonPath at = path.Member(json::View(member.key));
+      if (member.key != "tool_call_guard") return Wrong(at, "is not known");
+      if (member.value.is_null()) continue;
+      ASSIGN_OR_RETURN(const absl::string_view word, AsString(member.value, at));
+      const absl::optional<provider::v1::ToolCallGuard> guard = ToolCallGuardNamed(word);
+      if (!guard.has_value()) return Wrong(at, kToolCallGuardRule);
+      reader->view_->tool_call_guard = *guard;
+    }
+    return absl::OkStatus();
   }
 
   absl::Status Conclude(size_t body_bytes) {
@@ -220,6 +254,7 @@ class Reader {
     const int media = facts_.images + facts_.files + facts_.audio + facts_.video;
     view_->media_parts = media;
     view_->audio_parts = facts_.audio;
+    view_->opening = facts_.opening.Result();
     const size_t text_bytes = body_bytes - std::min(body_bytes, facts_.media_bytes);
     features.set_prompt_tokens(static_cast<int64_t>(text_bytes / kBytesPerToken) + 1 +
                                media * kTokensPerMedia);
@@ -298,11 +333,12 @@ const Reader::RuleMap& Reader::Rules() {
       {"usage", {Object, ""}},
       {"plugins", {Array, ""}},
       {"transforms", {Strings, ""}},
-      {"service_tier", {Text, ""}},
-      {"prompt_cache_key", {Text, ""}},
+      {"service_tier", {ServiceTier, ""}},
+      {"prompt_cache_key", {PromptCacheKey, ""}},
       {"cache_control", {Object, ""}},
       {"route", {Text, ""}},
       {"trace", {Object, ""}},
+      {"signalbox", {Extensions, ""}},
       // Known from other gateways as ways to steer requests to the sender's own address.
       {"api_base", {Forbidden, ""}},
       {"base_url", {Forbidden, ""}},
@@ -316,13 +352,6 @@ absl::Status InvalidBody(absl::string_view what) {
 }
 
 }  // namespace
-
-void SetSession(absl::string_view session_id, RequestView* view) {
-  view->session_id.assign(session_id.data(), session_id.size());
-  view->features.clear_session_key();
-  if (session_id.empty()) return;
-  view->features.set_session_key(Sha256Hex(session_id).substr(0, kSessionHashChars));
-}
 
 absl::StatusOr<RequestView> ReadChatRequest(absl::string_view body, const RequestLimits& limits) {
   json::Parser& parser = json::ThreadLocalParser();

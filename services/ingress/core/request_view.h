@@ -4,8 +4,7 @@
 //
 // Strict about what routing, billing or an adapter relies on (a wrong type is a 400 that names the
 // member, as in "messages[2].role"), silent about the rest. An explicit null counts as absent, as
-// in OpenAI's API. Members that hold a preference this version does not apply yet
-// (provider.preferred_min_throughput and the like) are accepted.
+// in OpenAI's API.
 //
 // Pure; thread-safe (one parser per thread inside).
 //
@@ -19,6 +18,8 @@
 
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
+#include "services/ingress/core/opening.h"
+#include "signalbox/provider/v1/provider.pb.h"
 #include "signalbox/router/v1/router.pb.h"
 
 namespace signalbox::ingress {
@@ -32,18 +33,18 @@ struct RequestLimits {
 };
 
 struct RequestView {
-  router::v1::RequestFeatures features;
-  std::string user;        // `user`, at most 256 bytes
-  std::string session_id;  // `session_id`, at most 256 bytes
-  int media_parts = 0;     // images, files, audio and video in the messages
+  router::v1::RequestFeatures features;  // without session_key: core/conversations.h sets it
+  std::string user;                      // `user`, at most 256 bytes
+  std::string session_id;                // `session_id`, at most 256 bytes
+  std::string prompt_cache_key;
+  Opening opening;
+  int media_parts = 0;  // images, files, audio and video in the messages
   int audio_parts = 0;
+  // `signalbox.tool_call_guard`; UNSPECIFIED = not said.
+  provider::v1::ToolCallGuard tool_call_guard = provider::v1::TOOL_CALL_GUARD_UNSPECIFIED;
 };
 
 absl::StatusOr<RequestView> ReadChatRequest(absl::string_view body, const RequestLimits& limits);
-
-// Makes the features those of a conversation: a stable opaque hash, so that the id itself stays
-// here.
-void SetSession(absl::string_view session_id, RequestView* view);
 
 }  // namespace signalbox::ingress
 

@@ -41,9 +41,15 @@ std::optional<Count> BadKind(common::v1::ToolCallVerdict verdict) {
 // denominator; the kinds are counted over all requests with tools, so that markup in the text and
 // ignored choices show too.
 void AddTools(const Outcome& outcome, WindowCounts* counts) {
+  // Endpoints that see the requests at which others failed would look worse than they are.
+  if (outcome.reissued()) return;
   const auto verdict = outcome.tool_call_verdict();
   if (outcome.request_class() == common::v1::REQUEST_CLASS_TOOLS)
     (*counts)[Count::kToolsOffered] += 1;
+  if (outcome.tool_choice_free()) {
+    (*counts)[Count::kFreeOffered] += 1;
+    if (outcome.finished_with_tool_calls()) (*counts)[Count::kFreeCalled] += 1;
+  }
   const std::optional<Count> bad = BadKind(verdict);
   if (bad.has_value()) (*counts)[*bad] += 1;
   if (!outcome.finished_with_tool_calls() || verdict == common::v1::TOOL_CALL_VERDICT_UNSPECIFIED)
@@ -62,6 +68,12 @@ void AddSpeed(const Outcome& outcome, WindowCounts* counts) {
   (*counts)[Count::kGenerationMicros] += outcome.duration_us();
   const double seconds = static_cast<double>(outcome.duration_us()) / 1e6;
   counts->throughput.Add(CellOf(static_cast<double>(outcome.completion_tokens()) / seconds), 1);
+}
+
+void AddCost(const Outcome& outcome, WindowCounts* counts) {
+  if (outcome.list_cost_nano() <= 0) return;  // nothing to compare with
+  (*counts)[Count::kCostNano] += outcome.provider_cost_nano();
+  (*counts)[Count::kListCostNano] += outcome.list_cost_nano();
 }
 
 }  // namespace
@@ -86,6 +98,7 @@ WindowCounts Fold(const Outcome& outcome) {
   counts[Count::kOk] = 1;
   AddTools(outcome, &counts);
   AddSpeed(outcome, &counts);
+  AddCost(outcome, &counts);
   return counts;
 }
 

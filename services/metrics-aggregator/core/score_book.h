@@ -18,6 +18,7 @@
 #include "common/store/window_bucket.h"
 #include "services/metrics-aggregator/core/estimator.h"
 #include "services/metrics-aggregator/core/exacto_rule.h"
+#include "services/metrics-aggregator/core/peers.h"
 #include "services/metrics-aggregator/core/window.h"
 #include "signalbox/metrics/v1/metrics.pb.h"
 
@@ -28,11 +29,13 @@ class ScoreBook {
   struct Options {
     EstimatorOptions estimator;
     ExactoOptions exacto;
+    PeerOptions peers;
     size_t max_endpoints = 20'000;  // further ones are not scored
     // Without news a snapshot goes out so often: readers tell a quiet system from a dead one by its
     // age, and old outcomes leave the windows.
     absl::Duration max_age = absl::Seconds(10);
-    // Each endpoint is read whole so often: heals a notice of news that was lost with its writer.
+    // Each endpoint's last hours are read again so often: heals a notice of news that was lost with
+    // its writer.
     absl::Duration reread_interval = absl::Minutes(5);
   };
   explicit ScoreBook(Options options) : options_(options) {}
@@ -40,9 +43,11 @@ class ScoreBook {
   struct Read {
     std::string endpoint;
     std::vector<store::BucketId> buckets;
+    bool reaches_back = false;  // at least over the last hours
   };
-  // What to read because of the news. New endpoints, late writes and a few whose whole read lies
-  // longest back are read whole, other endpoints with news only where something may have changed.
+  // What to read because of the news. New endpoints are read whole; late writes, and a few whose
+  // last such read lies longest back, but for the old hours; other endpoints with news only where
+  // something may have changed.
   std::vector<Read> Plan(const store::WindowNews& news);
   // `windows` as answered for `read`, asked at `now` (store clock).
   void Take(const Read& read, std::vector<store::WindowCounts> windows, absl::Time now);
@@ -59,9 +64,10 @@ class ScoreBook {
   struct Entry {
     EndpointWindow window;
     absl::Time last_read = absl::InfinitePast();
-    absl::Time last_whole_read = absl::InfinitePast();
+    absl::Time last_long_read = absl::InfinitePast();
   };
-  Read WholeRead(const std::string& endpoint, absl::Time now);
+  Read LongRead(const std::string& endpoint, absl::Time now);
+  void CompareCalls(absl::Time now, metrics::v1::ScoreSnapshot* snapshot) const;
 
   const Options options_;
   std::map<std::string, Entry> endpoints_;

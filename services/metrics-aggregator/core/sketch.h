@@ -6,6 +6,7 @@
 #ifndef SIGNALBOX_SERVICES_METRICS_AGGREGATOR_CORE_SKETCH_H_
 #define SIGNALBOX_SERVICES_METRICS_AGGREGATOR_CORE_SKETCH_H_
 
+#include <array>
 #include <cstdint>
 
 #include "common/store/window_counts.h"
@@ -22,9 +23,22 @@ inline constexpr int32_t kLastCell = 200;
 int32_t CellOf(double value);
 double ValueOf(int32_t cell);
 
-// The value below which the share `q` (0..1) of all lies; 0 without any.
-double Quantile(const store::Cells& cells, double q);
-metrics::v1::Percentiles PercentilesOf(const store::Cells& cells);
+// A sum of many distributions: merging sparse ones one by one costs an allocation each, counting
+// into an array does not.
+class DenseCells {
+ public:
+  void Add(const store::Cells& cells);
+  int64_t total() const { return total_; }
+  // The value below which the share `q` (0..1) of all lies; 0 without any.
+  double Quantile(double q) const;
+  metrics::v1::Percentiles Percentiles() const;
+  // For what is better the larger it is: p90 is reached by 90 % at least.
+  metrics::v1::Percentiles ReachedBy() const;
+
+ private:
+  std::array<int64_t, kLastCell - kFirstCell + 1> counts_{};
+  int64_t total_ = 0;
+};
 
 }  // namespace signalbox::metrics_aggregator
 

@@ -1,10 +1,8 @@
 #include "services/metrics-aggregator/core/window.h"
 
 #include <algorithm>
-#include <array>
-#include <utility>
 
-#include "services/metrics-aggregator/core/sketch.h"
+#include "absl/algorithm/container.h"
 
 namespace signalbox::metrics_aggregator {
 
@@ -21,24 +19,10 @@ BucketId FirstOf(Resolution resolution, absl::Duration span, absl::Time now) {
   return id;
 }
 
-// Merging many sparse distributions one by one costs an allocation each; counting into an array
-// does not.
-class DenseCells {
- public:
-  void Add(const store::Cells& cells) {
-    for (const auto& [cell, amount] : cells.entries()) {
-      counts_[static_cast<size_t>(std::clamp(cell, kFirstCell, kLastCell) - kFirstCell)] += amount;
-    }
-  }
-  void AppendTo(store::Cells* cells) const {
-    for (size_t i = 0; i < counts_.size(); ++i) {
-      if (counts_[i] != 0) cells->Add(kFirstCell + static_cast<int32_t>(i), counts_[i]);
-    }
-  }
-
- private:
-  std::array<int64_t, kLastCell - kFirstCell + 1> counts_{};
-};
+std::vector<Tally>::const_iterator LowerBound(const std::vector<Tally>& tallies, int64_t index) {
+  return std::lower_bound(tallies.begin(), tallies.end(), index,
+                          [](const Tally& tally, int64_t i) { return tally.index < i; });
+}
 
 void AppendRange(BucketId first, absl::Time now, std::vector<BucketId>* ids) {
   const int64_t last = BucketId::At(first.resolution, now).index;
@@ -47,60 +31,86 @@ void AppendRange(BucketId first, absl::Time now, std::vector<BucketId>* ids) {
 
 }  // namespace
 
-void EndpointWindow::Set(BucketId id, WindowCounts counts) {
-  if (counts.empty()) {
-    buckets_.erase(id);
-  } else {
-    buckets_[id] = std::move(counts);
+Tally& EndpointWindow::TallyOf(BucketId id) {
+  std::vector<Tally>& tallies = tallies_[static_cast<size_t>(id.resolution)];
+  if (tallies.empty() || tallies.back().index < id.index) {
+    tallies.emplace_back().index = id.index;
+    return tallies.back();
   }
+  if (tallies.back().index == id.index) return tallies.back();
+  const auto at = LowerBound(tallies, id.index);
+  const auto offset = at - tallies.cbegin();
+  if (at->index != id.index) tallies.insert(at, Tally())->index = id.index;
+  return tallies[static_cast<size_t>(offset)];
+}
+
+void EndpointWindow::Set(BucketId id, const WindowCounts& counts) {
+  Tally tally;
+  tally.index = id.index;
+  AddTo(counts, &tally);
+  cells_.erase(id);
+  if (counts.empty()) {
+    std::vector<Tally>& tallies = tallies_[static_cast<size_t>(id.resolution)];
+    const auto at = LowerBound(tallies, id.index);
+    if (at != tallies.end() && at->index == id.index) tallies.erase(at);
+    return;
+  }
+  TallyOf(id) = tally;
+  if (!counts.ttft.empty() || !counts.throughput.empty())
+    cells_[id] = {counts.ttft, counts.throughput};
+}
+
+void EndpointWindow::Add(BucketId id, const WindowCounts& counts) {
+  AddTo(counts, &TallyOf(id));
+  if (id.resolution == Resolution::kHour || (counts.ttft.empty() && counts.throughput.empty()))
+    return;
+  Distributions& cells = cells_[id];
+  cells.ttft.Add(counts.ttft);
+  cells.throughput.Add(counts.throughput);
 }
 
 void EndpointWindow::Trim(absl::Time now) {
   for (Resolution resolution : store::kResolutions) {
-    const auto begin = buckets_.lower_bound(BucketId{resolution, INT64_MIN});
-    buckets_.erase(begin, buckets_.lower_bound(FirstOf(resolution, Span(resolution), now)));
+    std::vector<Tally>& tallies = tallies_[static_cast<size_t>(resolution)];
+    tallies.erase(tallies.begin(),
+                  LowerBound(tallies, FirstOf(resolution, Span(resolution), now).index));
+    cells_.erase(cells_.lower_bound(BucketId{resolution, INT64_MIN}),
+                 cells_.lower_bound(FirstOf(resolution, CellSpan(resolution), now)));
   }
 }
 
-template <typename Visit>
-void EndpointWindow::ForEach(Resolution resolution, absl::Duration span, absl::Time now,
-                             Visit visit) const {
+Tally EndpointWindow::Sum(Resolution resolution, absl::Duration span, absl::Time now) const {
+  const std::vector<Tally>& all = tallies(resolution);
+  const int64_t last = BucketId::At(resolution, now).index;
+  Tally sum;
+  for (auto it = LowerBound(all, FirstOf(resolution, span, now).index);
+       it != all.end() && it->index <= last; ++it) {
+    sum.requests += it->requests;
+    sum.ok += it->ok;
+    sum.fail += it->fail;
+    sum.rate_limited += it->rate_limited;
+    sum.tool_requests += it->tool_requests;
+    sum.tool_bad += it->tool_bad;
+    sum.free_offered += it->free_offered;
+    sum.free_called += it->free_called;
+    sum.cost_nano += it->cost_nano;
+    sum.list_cost_nano += it->list_cost_nano;
+  }
+  return sum;
+}
+
+void EndpointWindow::SumCells(Resolution resolution, absl::Time now, DenseCells* ttft,
+                              DenseCells* throughput) const {
   const BucketId last = BucketId::At(resolution, now);
-  for (auto it = buckets_.lower_bound(FirstOf(resolution, span, now));
-       it != buckets_.end() && !(last < it->first); ++it) {
-    visit(it->second);
+  for (auto it = cells_.lower_bound(FirstOf(resolution, CellSpan(resolution), now));
+       it != cells_.end() && !(last < it->first); ++it) {
+    ttft->Add(it->second.ttft);
+    throughput->Add(it->second.throughput);
   }
 }
 
-WindowCounts EndpointWindow::SumCounts(Resolution resolution, absl::Duration span,
-                                       absl::Time now) const {
-  WindowCounts sum;
-  ForEach(resolution, span, now, [&sum](const WindowCounts& bucket) { sum.AddCounts(bucket); });
-  return sum;
-}
-
-WindowCounts EndpointWindow::Sum(Resolution resolution, absl::Duration span, absl::Time now) const {
-  WindowCounts sum;
-  DenseCells ttft;
-  DenseCells throughput;
-  ForEach(resolution, span, now, [&](const WindowCounts& bucket) {
-    sum.AddCounts(bucket);
-    ttft.Add(bucket.ttft);
-    throughput.Add(bucket.throughput);
-  });
-  ttft.AppendTo(&sum.ttft);
-  throughput.AppendTo(&sum.throughput);
-  return sum;
-}
-
-std::vector<std::pair<BucketId, const WindowCounts*>> EndpointWindow::Buckets(
-    Resolution resolution) const {
-  std::vector<std::pair<BucketId, const WindowCounts*>> buckets;
-  for (auto it = buckets_.lower_bound(BucketId{resolution, INT64_MIN});
-       it != buckets_.end() && it->first.resolution == resolution; ++it) {
-    buckets.emplace_back(it->first, &it->second);
-  }
-  return buckets;
+bool EndpointWindow::empty() const {
+  return absl::c_all_of(tallies_, [](const std::vector<Tally>& t) { return t.empty(); });
 }
 
 std::vector<BucketId> AllBuckets(absl::Time now) {

@@ -1,28 +1,44 @@
-// The buckets of one endpoint as the publisher remembers them, and their sums over the last 5
-// minutes to 1 day.
+// The buckets of one endpoint as the publisher remembers them: whole ones, with distributions, for
+// the last half hour, and tallies of all others up to a month back.
 //
 // Pure; thread-compatible.
 #ifndef SIGNALBOX_SERVICES_METRICS_AGGREGATOR_CORE_WINDOW_H_
 #define SIGNALBOX_SERVICES_METRICS_AGGREGATOR_CORE_WINDOW_H_
 
+#include <array>
 #include <map>
 #include <vector>
 
 #include "absl/time/time.h"
 #include "common/store/window_bucket.h"
 #include "common/store/window_counts.h"
+#include "services/metrics-aggregator/core/sketch.h"
+#include "services/metrics-aggregator/core/tally.h"
 
 namespace signalbox::metrics_aggregator {
 
-// How far back each resolution is read and remembered.
+// How far back tallies of each resolution are remembered.
 constexpr absl::Duration Span(store::Resolution resolution) {
+  switch (resolution) {
+    case store::Resolution::kTenSeconds:
+      return absl::Minutes(20);
+    case store::Resolution::kMinute:
+      return absl::Minutes(179);
+    case store::Resolution::kHour:
+      return absl::Hours(32 * 24 - 1);
+  }
+  return absl::ZeroDuration();
+}
+
+// How far back the distributions are.
+constexpr absl::Duration CellSpan(store::Resolution resolution) {
   switch (resolution) {
     case store::Resolution::kTenSeconds:
       return absl::Minutes(5);
     case store::Resolution::kMinute:
-      return absl::Hours(2);
+      return absl::Minutes(30);
     case store::Resolution::kHour:
-      return absl::Hours(24);
+      return absl::ZeroDuration();
   }
   return absl::ZeroDuration();
 }
@@ -34,26 +50,32 @@ inline constexpr absl::Duration kLateAfter = absl::Minutes(1);
 class EndpointWindow {
  public:
   // Replaces the bucket.
-  void Set(store::BucketId id, store::WindowCounts counts);
+  void Set(store::BucketId id, const store::WindowCounts& counts);
+  // Adds to the bucket.
+  void Add(store::BucketId id, const store::WindowCounts& counts);
   // Forgets what lies before the spans.
   void Trim(absl::Time now);
 
-  // Sums over the last `span`, the running bucket included: the counters alone, or the
-  // distributions too.
-  store::WindowCounts SumCounts(store::Resolution resolution, absl::Duration span,
-                                absl::Time now) const;
-  store::WindowCounts Sum(store::Resolution resolution, absl::Duration span, absl::Time now) const;
-  // Buckets of one resolution by index, ascending.
-  std::vector<std::pair<store::BucketId, const store::WindowCounts*>> Buckets(
-      store::Resolution resolution) const;
-  bool empty() const { return buckets_.empty(); }
+  // Sum over the last `span`, the running bucket included.
+  Tally Sum(store::Resolution resolution, absl::Duration span, absl::Time now) const;
+  // The distributions over the last CellSpan.
+  void SumCells(store::Resolution resolution, absl::Time now, DenseCells* ttft,
+                DenseCells* throughput) const;
+  // By index, ascending; empty ones are not kept.
+  const std::vector<Tally>& tallies(store::Resolution resolution) const {
+    return tallies_[static_cast<size_t>(resolution)];
+  }
+  bool empty() const;
 
  private:
-  template <typename Visit>
-  void ForEach(store::Resolution resolution, absl::Duration span, absl::Time now,
-               Visit visit) const;
+  struct Distributions {
+    store::Cells ttft;
+    store::Cells throughput;
+  };
+  Tally& TallyOf(store::BucketId id);
 
-  std::map<store::BucketId, store::WindowCounts> buckets_;  // empty ones are not kept
+  std::array<std::vector<Tally>, 3> tallies_;
+  std::map<store::BucketId, Distributions> cells_;
 };
 
 // Everything an endpoint's scores are made of.

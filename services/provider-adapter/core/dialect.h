@@ -32,11 +32,13 @@ struct ToolCall {
   std::string id;
   std::string name;
   std::string arguments;  // concatenated fragments
-  int index = 0;
+  int index = 0;          // within its choice
+  int64_t choice = 0;
 };
 
 struct AnswerFacts {
   bool content_seen = false;  // text, reasoning or tool call: the commit point
+  bool text_seen = false;     // content other than tool calls
   bool finished = false;      // a finish reason (or its equivalent) arrived
   bool done_seen = false;     // the stream's own end marker arrived
   std::string finish_reason;  // canonical: stop length tool_calls content_filter error
@@ -46,7 +48,8 @@ struct AnswerFacts {
   std::vector<ToolCall> tool_calls;
   bool tool_stream_malformed = false;  // what could not be mended: duplicate ids, missing names
   common::v1::Usage usage;             // source UNSPECIFIED until reported
-  int64_t output_chars = 0;  // bytes of text, reasoning and arguments: the basis of an estimate
+  int64_t output_chars = 0;    // bytes of text, reasoning and arguments: the basis of an estimate
+  int64_t argument_chars = 0;  // … of these, of arguments
 };
 
 struct AnswerOptions {

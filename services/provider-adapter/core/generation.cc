@@ -17,6 +17,15 @@ namespace v1 = common::v1;
 
 // Shorter than this between first content and end tells nothing about speed.
 constexpr absl::Duration kMeasurable = absl::Milliseconds(5);
+// Between two signs of life while tool calls are held.
+constexpr absl::Duration kProgressInterval = absl::Seconds(1);
+
+provider::v1::ToolCallGuard GuardOf(const GenerationSetup& setup,
+                                    const provider::v1::GenerateRequest& request) {
+  if (setup.tools == nullptr) return provider::v1::TOOL_CALL_GUARD_OFF;
+  return request.tool_calls_only() ? provider::v1::TOOL_CALL_GUARD_ENFORCE
+                                   : request.tool_call_guard();
+}
 
 v1::ErrorDetail MakeDetail(v1::Reason reason, std::string message) {
   v1::ErrorDetail detail;
@@ -48,6 +57,10 @@ Generation::Generation(GenerationSetup setup, provider::v1::GenerateRequest requ
       executor_(executor),
       observer_(observer),
       sink_(sink),
+      guard_(GuardOf(setup_, request_)),
+      calls_only_(request_.tool_calls_only()),
+      hold_(enforces() && request_.stream() ? std::make_unique<ToolCallHold>(calls_only_)
+                                            : nullptr),
       upstream_streams_(StreamsUpstream(request_, *setup_.endpoint)),
       started_(clock.Monotonic()),
       deadlines_(WaitsFor(setup_, request_, upstream_streams_), started_),
@@ -71,8 +84,7 @@ Generation::Generation(GenerationSetup setup, provider::v1::GenerateRequest requ
 Generation::~Generation() {
   if (destroyed_ != nullptr) *destroyed_ = true;
   if (finished_) return;
-  observer_->OnFinished(Close(MakeDetail(v1::REASON_CANCELLED, "cancelled"),
-                              v1::TOOL_CALL_VERDICT_UNSPECIFIED, FinalUsage()));
+  observer_->OnFinished(Close(MakeDetail(v1::REASON_CANCELLED, "cancelled"), FinalUsage()));
 }
 
 void Generation::Send(Upstream& upstream, UpstreamRequest translated) {
@@ -154,7 +166,7 @@ void Generation::ReadAnswer(absl::string_view bytes) {
   std::string out;
   const absl::Status read = reader_->Feed(bytes, &out);
   NoteProgress();
-  if (!out.empty() && !Deliver(std::move(out))) return;
+  if (!PassOn(std::move(out))) return;
   if (!read.ok()) {
     Fail(seam::DetailOf(read));
   } else if (response_bytes_ > setup_.limits.max_response_bytes) {
@@ -162,6 +174,9 @@ void Generation::ReadAnswer(absl::string_view bytes) {
   } else if (facts().output_chars > runaway_bytes_) {
     Fail(MakeDetail(v1::REASON_PROVIDER_MALFORMED,
                     "the provider kept generating far beyond max_tokens"));
+  } else if (hold_ != nullptr &&
+             facts().argument_chars > setup_.limits.max_guarded_argument_bytes) {
+    Fail(MakeDetail(v1::REASON_PROVIDER_MALFORMED, "the answer's tool calls exceed what is held"));
   }
 }
 
@@ -182,12 +197,29 @@ void Generation::NoteProgress() {
   }
 }
 
-bool Generation::Deliver(std::string data) {
+// Text goes on at once, tool calls stay.
+bool Generation::PassOn(std::string events) {
+  if (events.empty()) return true;
+  if (hold_ == nullptr) return Deliver(std::move(events), content_seen_, facts().output_chars);
+  hold_->Take(&events);
+  if (events.empty()) return TellProgress();
+  return Deliver(std::move(events), facts().text_seen,
+                 facts().output_chars - facts().argument_chars);
+}
+
+bool Generation::TellProgress() {
+  const absl::Duration now = clock_.Monotonic();
+  if (!content_seen_ || now - progress_told_ < kProgressInterval) return true;
+  progress_told_ = now;
+  return Deliver("", false, calls_only_ ? 0 : facts().output_chars - facts().argument_chars);
+}
+
+bool Generation::Deliver(std::string data, bool commits, int64_t output_bytes) {
   provider::v1::Content content;
   content.set_data(std::move(data));
-  content.set_commits(content_seen_);
-  content.set_output_tokens(TokensOfBytes(facts().output_chars));
-  committed_ = committed_ || content_seen_;
+  content.set_commits(commits);
+  content.set_output_tokens(TokensOfBytes(output_bytes));
+  committed_ = committed_ || commits;
   bool destroyed = false;
   destroyed_ = &destroyed;
   sink_->OnContent(std::move(content));
@@ -208,12 +240,29 @@ void Generation::AnswerEnded() {
   std::string out;
   const absl::Status complete = reader_->Finish(&out);
   NoteProgress();
-  if (!out.empty() && !Deliver(std::move(out))) return;
   if (complete.ok()) {
-    Succeed();
-  } else {
+    Conclude(std::move(out));
+  } else if (PassOn(std::move(out))) {
     Fail(seam::DetailOf(complete));
   }
+}
+
+// The answer is complete; `rest` is what of it has not gone on yet.
+void Generation::Conclude(std::string rest) {
+  if (hold_ != nullptr) hold_->Take(&rest);
+  if (setup_.tools != nullptr && guard_ <= provider::v1::TOOL_CALL_GUARD_OFF) {
+    ruling_.verdict = setup_.tools->Judge(facts());
+  } else if (setup_.tools != nullptr) {
+    ruling_ = RuleOn(*setup_.tools, facts(), {committed_, calls_only_});
+  }
+  const bool rejected = hold_ != nullptr && ruling_.result == GuardRuling::Result::kRejected;
+  const bool text_is_out = committed_ || calls_only_;
+  if (hold_ != nullptr && !(rejected && text_is_out))
+    hold_->Release(facts(), ruling_.arguments, &rest);
+  if (hold_ == nullptr && mended()) rest = MendCompletion(rest, facts(), ruling_.arguments);
+  const bool commits = content_seen_ && (!rejected || committed_);
+  if (!rest.empty() && !Deliver(std::move(rest), commits, facts().output_chars)) return;
+  rejected ? Reject() : Succeed();
 }
 
 void Generation::OnError(const http::ClientError& error) {
@@ -274,22 +323,37 @@ void Generation::FailWithStatus() {
   Fail(ClassifyStatus(status_, error_headers_, error_body_, clock_.Now()));
 }
 
+void Generation::Describe(v1::ErrorDetail* error) const {
+  error->set_retryable(IsRetryable(error->reason()));
+  error->set_endpoint_id(setup_.endpoint->id);
+  error->set_provider(setup_.endpoint->provider->name());
+  if (error->upstream_status() == 0) error->set_upstream_status(status_);
+}
+
 void Generation::Fail(v1::ErrorDetail error) {
-  error.set_retryable(IsRetryable(error.reason()));
-  error.set_endpoint_id(setup_.endpoint->id);
-  error.set_provider(setup_.endpoint->provider->name());
-  if (error.upstream_status() == 0) error.set_upstream_status(status_);
+  Describe(&error);
   Finish(std::move(error), {});
 }
 
 void Generation::Succeed() {
   provider::v1::AttemptResult result;
-  if (setup_.tools != nullptr) {
-    Verdict verdict = setup_.tools->Judge(facts());
-    result.set_tool_call_verdict(verdict.verdict);
-    result.set_tool_call_detail(std::move(verdict.detail));
-  }
+  result.set_tool_call_verdict(ruling_.verdict.verdict);
+  result.set_tool_call_detail(ruling_.verdict.detail);
+  result.set_tool_call_repaired(mended());
   Finish({}, std::move(result));
+}
+
+// The provider has answered; it is the guard that does not let the answer through.
+void Generation::Reject() {
+  v1::ErrorDetail error = MakeDetail(
+      v1::REASON_TOOL_CALL_INVALID,
+      absl::StrCat("the provider's answer has no valid tool call: ",
+                   ruling_.verdict.detail.empty() ? "none was made" : ruling_.verdict.detail));
+  Describe(&error);
+  provider::v1::AttemptResult result;
+  result.set_tool_call_verdict(ruling_.verdict.verdict);
+  result.set_tool_call_detail(ruling_.verdict.detail);
+  Finish(std::move(error), std::move(result));
 }
 
 void Generation::Finish(v1::ErrorDetail error, provider::v1::AttemptResult result) {
@@ -298,7 +362,8 @@ void Generation::Finish(v1::ErrorDetail error, provider::v1::AttemptResult resul
   result.set_finish_reason(known.finish_reason);
   result.set_native_finish_reason(known.native_finish_reason);
   result.set_upstream_id(known.upstream_id);
-  const FinishedAttempt finished = Close(error, result.tool_call_verdict(), result.usage());
+  const bool answered = error.reason() == v1::REASON_TOOL_CALL_INVALID;
+  const FinishedAttempt finished = Close(answered ? v1::ErrorDetail() : error, result.usage());
   result.set_ttft_us(finished.outcome.ttft_us());
   result.set_duration_us(finished.outcome.duration_us());
   if (error.reason() != v1::REASON_UNSPECIFIED) *result.mutable_error() = std::move(error);
@@ -306,8 +371,7 @@ void Generation::Finish(v1::ErrorDetail error, provider::v1::AttemptResult resul
   sink_->OnResult(std::move(result));  // may destroy this
 }
 
-FinishedAttempt Generation::Close(const v1::ErrorDetail& error, v1::ToolCallVerdict verdict,
-                                  const v1::Usage& usage) {
+FinishedAttempt Generation::Close(const v1::ErrorDetail& error, const v1::Usage& usage) {
   finished_ = true;
   if (timer_ != 0) executor_.Cancel(timer_);
   timer_ = 0;
@@ -328,18 +392,30 @@ FinishedAttempt Generation::Close(const v1::ErrorDetail& error, v1::ToolCallVerd
   outcome.set_prompt_tokens(usage.prompt_tokens());
   outcome.set_completion_tokens(usage.completion_tokens());
   outcome.set_cached_tokens(usage.cached_tokens());
-  outcome.set_tool_call_verdict(verdict);
+  outcome.set_tool_call_verdict(ruling_.verdict.verdict);
+  outcome.set_tool_call_repaired(mended());
+  outcome.set_tool_choice_free(setup_.tools != nullptr && setup_.tools->choice_is_free());
   const bool failed = error.reason() != v1::REASON_UNSPECIFIED;
+  outcome.set_reissued(request_.reissued());
+  // An answer that the guard turned down is an answer all the same.
+  const bool answered = !failed || error.reason() == v1::REASON_TOOL_CALL_INVALID;
   outcome.set_finished_with_tool_calls(
-      !failed && setup_.tools != nullptr &&
+      answered && setup_.tools != nullptr &&
       (facts().finish_reason == "tool_calls" || !facts().tool_calls.empty()));
   if (usage.source() != v1::Usage::SOURCE_UNSPECIFIED) {
     outcome.set_provider_cost_nano(
         pricing::ProviderCost(request_.pricing(), usage).Rounded().value);
+    v1::Usage without_cache = usage;
+    without_cache.clear_cached_tokens();
+    without_cache.clear_cache_write_tokens();
+    outcome.set_list_cost_nano(
+        pricing::ProviderCost(request_.pricing(), without_cache).Rounded().value);
   }
   outcome.set_after_commit(failed && committed_);
   outcome.set_streamed(request_.stream());
   outcome.set_retry_after_ms(error.retry_after_ms());
+  finished.guard = guard_;
+  finished.guard_result = ruling_.result;
 
   if (upstream_streams_ && content_seen_ && now - first_content_ >= kMeasurable) {
     finished.tokens_per_second = static_cast<double>(usage.completion_tokens()) /

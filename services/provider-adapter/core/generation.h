@@ -9,6 +9,12 @@
 // Everything that arrived in one read goes to the sink as one Content. However the attempt ends,
 // the observer hears of it exactly once, before the sink's OnResult.
 //
+// Where the tool-call guard is enforced (tool_guard.h) a stream's calls and its finish reason wait
+// for the end of the answer. While they do, an empty Content per second says that the provider is
+// at work. Rejected calls end the attempt as TOOL_CALL_INVALID; if nothing has committed they
+// precede the result as a Content that does not commit, for a caller that finds nothing better. The
+// outcome is that of an attempt without a guard: it tells of the provider, not of us.
+//
 // Only on the executor's thread. The sink may destroy the attempt inside OnContent and OnResult.
 #ifndef SIGNALBOX_SERVICES_PROVIDER_ADAPTER_CORE_GENERATION_H_
 #define SIGNALBOX_SERVICES_PROVIDER_ADAPTER_CORE_GENERATION_H_
@@ -27,6 +33,7 @@
 #include "common/seam/provider_adapter.h"
 #include "services/provider-adapter/core/attempt_deadlines.h"
 #include "services/provider-adapter/core/dialect.h"
+#include "services/provider-adapter/core/tool_guard.h"
 #include "services/provider-adapter/core/tool_validation.h"
 #include "services/provider-adapter/core/upstream.h"
 #include "signalbox/common/v1/error.pb.h"
@@ -41,6 +48,7 @@ struct GenerationLimits {
   size_t max_event_bytes = 4 * 1024 * 1024;
   size_t max_error_body_bytes =
       64 * 1024;  // of an answer whose status is not 200; the rest is not read
+  int64_t max_guarded_argument_bytes = 8 * 1024 * 1024;  // of all tool calls the guard holds
 };
 
 struct GenerationSetup {
@@ -59,6 +67,9 @@ struct FinishedAttempt {
   common::v1::ErrorDetail error;  // reason UNSPECIFIED = success
   // From first content to the end of a streamed answer; 0 = not measurable.
   double tokens_per_second = 0;
+  // What the tool-call guard did (enforce) or would have done (observe).
+  provider::v1::ToolCallGuard guard = provider::v1::TOOL_CALL_GUARD_OFF;
+  GuardRuling::Result guard_result = GuardRuling::Result::kNone;
 };
 
 class GenerationObserver {
@@ -90,8 +101,10 @@ class Generation final : public seam::Attempt, private http::ClientHandler {
   void ReadAnswer(absl::string_view bytes);
   void CollectErrorBody(absl::string_view bytes);
   void AnswerEnded();
-  // False: the sink has destroyed the attempt; touch no member any more.
-  bool Deliver(std::string data);
+  // These return false when the sink has destroyed the attempt; touch no member any more.
+  bool PassOn(std::string events);
+  bool TellProgress();
+  bool Deliver(std::string data, bool commits, int64_t output_bytes);
   void NoteProgress();
 
   void ArmTimer();
@@ -99,10 +112,14 @@ class Generation final : public seam::Attempt, private http::ClientHandler {
   void FailTimedOut(AttemptDeadlines::Expiry expiry);
   void FailWithStatus();
   void Fail(common::v1::ErrorDetail error);
+  void Conclude(std::string rest);
   void Succeed();
+  void Reject();
   void Finish(common::v1::ErrorDetail error, provider::v1::AttemptResult result);
-  FinishedAttempt Close(const common::v1::ErrorDetail& error, common::v1::ToolCallVerdict verdict,
-                        const common::v1::Usage& usage);
+  void Describe(common::v1::ErrorDetail* error) const;
+  bool enforces() const { return guard_ == provider::v1::TOOL_CALL_GUARD_ENFORCE; }
+  bool mended() const { return enforces() && ruling_.result == GuardRuling::Result::kRepaired; }
+  FinishedAttempt Close(const common::v1::ErrorDetail& error, const common::v1::Usage& usage);
   common::v1::Usage FinalUsage() const;
   const AnswerFacts& facts() const;
   absl::Duration SinceStart(absl::Duration moment) const { return moment - started_; }
@@ -114,6 +131,11 @@ class Generation final : public seam::Attempt, private http::ClientHandler {
   GenerationObserver* const observer_;
   seam::GenerateSink* const sink_;
 
+  const provider::v1::ToolCallGuard guard_;  // off where no tools are offered
+  const bool calls_only_;
+  std::unique_ptr<ToolCallHold> hold_;  // of a stream whose guard is enforced
+  GuardRuling ruling_;                  // once the answer is complete
+  absl::Duration progress_told_ = -absl::InfiniteDuration();
   const bool
       upstream_streams_;  // the provider is asked for a stream, whatever form the client wants
   const absl::Duration started_;

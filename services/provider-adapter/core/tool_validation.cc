@@ -161,6 +161,14 @@ class ParsedToolSet final : public ToolSet {
     return {v1::TOOL_CALL_VERDICT_NO_CALL, ""};
   }
 
+  bool ArgumentsParse(const ToolCall& call) const override {
+    const Tool* tool = Find(call.name);
+    if (tool != nullptr && tool->free_text()) return true;
+    return !call.arguments.empty() && FormOf(call.arguments) == Form::kObject;
+  }
+
+  bool choice_is_free() const override { return choice_.mode == Choice::Mode::kAuto; }
+
  private:
   void AddTool(const json& tool) {
     for (const char* member : {"function", "custom"}) {

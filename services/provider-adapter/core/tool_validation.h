@@ -26,6 +26,10 @@ class ToolSet {
  public:
   virtual ~ToolSet() = default;
   virtual Verdict Judge(const AnswerFacts& facts) const = 0;
+  // The arguments are a JSON object as a client parses it ("" is none), or the tool takes text.
+  virtual bool ArgumentsParse(const ToolCall& call) const = 0;
+  // Whether to call a tool is the model's choice: tool_choice absent or "auto".
+  virtual bool choice_is_free() const = 0;
 };
 
 // Compiling a schema costs far more than checking with it, and agents send the same tools with

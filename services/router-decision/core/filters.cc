@@ -8,6 +8,7 @@
 #include "absl/strings/str_join.h"
 #include "common/base/money.h"
 #include "common/catalogue/catalogue.h"
+#include "services/router-decision/core/service_tier.h"
 
 namespace signalbox::router_decision {
 namespace {
@@ -28,6 +29,17 @@ bool Supports(const Endpoint& endpoint, absl::string_view parameter) {
   return !synonym.empty() && endpoint.SupportsParameter(synonym);
 }
 
+bool HasVariant(const router::v1::RequestFeatures& features, absl::string_view variant) {
+  return absl::c_any_of(features.models(), [variant](const std::string& name) {
+    return absl::StrContains(name, variant);
+  });
+}
+
+absl::string_view TierName(const Endpoint& endpoint) {
+  const std::string& tier = endpoint.config->service_tier();
+  return tier.empty() ? absl::string_view("default") : absl::string_view(tier);
+}
+
 std::string Dollars(int64_t pico) { return PicoToDecimal(pico); }
 
 }  // namespace
@@ -42,6 +54,8 @@ absl::string_view FilterName(Filter filter) {
       return "disabled";
     case Filter::kProviderInactive:
       return "provider_inactive";
+    case Filter::kServiceTier:
+      return "service_tier";
     case Filter::kOnly:
       return "only";
     case Filter::kIgnore:
@@ -50,6 +64,8 @@ absl::string_view FilterName(Filter filter) {
       return "data_collection";
     case Filter::kZdr:
       return "zdr";
+    case Filter::kDistillable:
+      return "distillable";
     case Filter::kQuantizations:
       return "quantizations";
     case Filter::kInputModalities:
@@ -70,9 +86,12 @@ absl::string_view FilterName(Filter filter) {
   return "";
 }
 
-bool NamesEndpoint(absl::string_view entry, const Endpoint& endpoint) {
+bool NamesTag(absl::string_view entry, const Endpoint& endpoint) {
+  return absl::EqualsIgnoreCase(entry, endpoint.config->tag());
+}
+
+bool NamesProvider(absl::string_view entry, const Endpoint& endpoint) {
   return absl::EqualsIgnoreCase(entry, endpoint.provider->slug()) ||
-         absl::EqualsIgnoreCase(entry, endpoint.config->tag()) ||
          absl::EqualsIgnoreCase(entry, endpoint.provider->name());
 }
 
@@ -82,6 +101,10 @@ RequestFilters::RequestFilters(const router::v1::RequestFeatures& features)
     accepted_quantizations_ |= QuantizationsCoveredBy(name);
   needs_tools_ = features.request_class() == common::v1::REQUEST_CLASS_TOOLS ||
                  absl::c_linear_search(features.parameters(), "tools");
+  asks_for_flex_ =
+      features.service_tier() == router::v1::SERVICE_TIER_FLEX || HasVariant(features, ":floor");
+  asks_for_priority_ = features.service_tier() == router::v1::SERVICE_TIER_PRIORITY ||
+                       HasVariant(features, ":nitro");
 }
 
 Filter RequestFilters::Check(const EndpointFacts& facts, const ModelChoice& choice) const {
@@ -89,10 +112,14 @@ Filter RequestFilters::Check(const EndpointFacts& facts, const ModelChoice& choi
   if (facts.free != choice.free) return Filter::kVariant;
   if (endpoint.disabled) return Filter::kDisabled;
   if (!facts.active) return Filter::kProviderInactive;
+  if (!AdmitsServiceTier(endpoint.config->service_tier(), features_, choice) && !IsPinned(endpoint))
+    return Filter::kServiceTier;
   if (!provider_.only().empty() && !IsListed(provider_.only(), endpoint)) return Filter::kOnly;
   if (IsListed(provider_.ignore(), endpoint)) return Filter::kIgnore;
   if (provider_.deny_data_collection() && endpoint.collects_data) return Filter::kDataCollection;
   if (provider_.zdr() && !endpoint.zero_data_retention) return Filter::kZdr;
+  if (provider_.enforce_distillable_text() && !endpoint.model->distillable())
+    return Filter::kDistillable;
   if (!provider_.quantizations().empty() &&
       (facts.quantization_bit & accepted_quantizations_) == 0) {
     return Filter::kQuantizations;
@@ -111,7 +138,7 @@ Filter RequestFilters::Check(const EndpointFacts& facts, const ModelChoice& choi
 int RequestFilters::OrderPosition(const Endpoint& endpoint) const {
   int position = 0;
   for (const std::string& entry : provider_.order()) {
-    if (NamesEndpoint(entry, endpoint)) break;
+    if (Means(entry, endpoint)) break;
     ++position;
   }
   return position;
@@ -119,8 +146,20 @@ int RequestFilters::OrderPosition(const Endpoint& endpoint) const {
 
 bool RequestFilters::IsListed(const google::protobuf::RepeatedPtrField<std::string>& entries,
                               const Endpoint& endpoint) const {
-  return absl::c_any_of(entries,
-                        [&](const std::string& entry) { return NamesEndpoint(entry, endpoint); });
+  return absl::c_any_of(entries, [&](const std::string& entry) { return Means(entry, endpoint); });
+}
+
+bool RequestFilters::Means(absl::string_view entry, const Endpoint& endpoint) const {
+  if (NamesTag(entry, endpoint)) return true;
+  if (!NamesProvider(entry, endpoint)) return false;
+  const std::string& tier = endpoint.config->service_tier();
+  return tier.empty() || (tier == "flex" ? asks_for_flex_ : asks_for_priority_);
+}
+
+bool RequestFilters::IsPinned(const Endpoint& endpoint) const {
+  if (endpoint.config->service_tier().empty()) return false;
+  const auto names = [&](const std::string& entry) { return NamesTag(entry, endpoint); };
+  return absl::c_any_of(provider_.only(), names) || absl::c_any_of(provider_.order(), names);
 }
 
 absl::string_view RequestFilters::MissingModality(const config::v1::Model& model) const {
@@ -173,19 +212,28 @@ std::string RequestFilters::Explain(Filter filter, const EndpointFacts& facts,
       return "switched off in the catalogue";
     case Filter::kProviderInactive:
       return absl::StrCat("no key is configured for ", endpoint.provider->name());
+    case Filter::kServiceTier:
+      return absl::StrCat("service tier ", TierName(endpoint), " is not in [",
+                          AdmittedServiceTiers(features_, choice), "]");
     case Filter::kOnly:
-      return absl::StrCat("not in provider.only [", absl::StrJoin(provider_.only(), ", "), "]");
+      return absl::StrCat(endpoint.config->tag(), " is not in provider.only [",
+                          absl::StrJoin(provider_.only(), ", "), "]");
     case Filter::kIgnore:
-      return absl::StrCat("in provider.ignore [", absl::StrJoin(provider_.ignore(), ", "), "]");
+      return absl::StrCat(endpoint.config->tag(), " is in provider.ignore [",
+                          absl::StrJoin(provider_.ignore(), ", "), "]");
     case Filter::kDataCollection:
       return "stores or trains on prompts; data_collection is deny";
     case Filter::kZdr:
       return "no zero data retention; zdr is true";
+    case Filter::kDistillable:
+      return absl::StrCat("the licence of ", endpoint.model->id(),
+                          " is not known to allow distillation; enforce_distillable_text is true");
     case Filter::kQuantizations:
       return absl::StrCat("quantization ", endpoint.quantization, " is not in [",
                           absl::StrJoin(provider_.quantizations(), ", "), "]");
     case Filter::kInputModalities:
-      return absl::StrCat("the model takes no ", MissingModality(*endpoint.model), " input");
+      return absl::StrCat("the model takes no ", MissingModality(*endpoint.model), " input, only [",
+                          absl::StrJoin(endpoint.model->input_modalities(), ", "), "]");
     case Filter::kParameters:
       return absl::StrCat("does not support ", MissingParameter(facts));
     case Filter::kContextLength:
@@ -196,8 +244,8 @@ std::string RequestFilters::Explain(Filter filter, const EndpointFacts& facts,
     case Filter::kMaxPrice:
       return ExplainPrice(endpoint.pricing);
     case Filter::kOrder:
-      return absl::StrCat("not in provider.order [", absl::StrJoin(provider_.order(), ", "),
-                          "]; allow_fallbacks is false");
+      return absl::StrCat(endpoint.config->tag(), " is not in provider.order [",
+                          absl::StrJoin(provider_.order(), ", "), "]; allow_fallbacks is false");
     case Filter::kAllowFallbacks:
       return "not the first choice; allow_fallbacks is false";
   }

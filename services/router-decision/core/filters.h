@@ -22,10 +22,12 @@ enum class Filter : uint8_t {
   kVariant,
   kDisabled,
   kProviderInactive,
+  kServiceTier,
   kOnly,
   kIgnore,
   kDataCollection,
   kZdr,
+  kDistillable,
   kQuantizations,
   kInputModalities,
   kParameters,
@@ -39,10 +41,11 @@ enum class Filter : uint8_t {
 // "provider_inactive"; "" for kNone.
 absl::string_view FilterName(Filter filter);
 
-// True when the entry of order, only or ignore means the endpoint: its tag ("deepinfra/fp8"), its
-// provider's slug
-// ("deepinfra": all tags of it) or its provider's display name, whatever the case.
-bool NamesEndpoint(absl::string_view entry, const catalogue::Endpoint& endpoint);
+// True when the entry of order, only or ignore is the endpoint's tag ("deepinfra/fp8"), whatever
+// the case.
+bool NamesTag(absl::string_view entry, const catalogue::Endpoint& endpoint);
+// … its provider's slug ("deepinfra") or display name.
+bool NamesProvider(absl::string_view entry, const catalogue::Endpoint& endpoint);
 
 class RequestFilters {
  public:
@@ -59,6 +62,11 @@ class RequestFilters {
   std::string Explain(Filter filter, const EndpointFacts& facts, const ModelChoice& choice) const;
 
  private:
+  // True when the entry of order, only or ignore means the endpoint: its tag, or its provider,
+  // which stands for all endpoints of it except those of a service tier that was not asked for.
+  bool Means(absl::string_view entry, const catalogue::Endpoint& endpoint) const;
+  // An endpoint of a service tier named by its tag in order or only: that asks for it.
+  bool IsPinned(const catalogue::Endpoint& endpoint) const;
   bool IsListed(const google::protobuf::RepeatedPtrField<std::string>& entries,
                 const catalogue::Endpoint& endpoint) const;
   absl::string_view MissingModality(const config::v1::Model& model) const;
@@ -73,6 +81,8 @@ class RequestFilters {
   const router::v1::ProviderPreferences& provider_;
   uint32_t accepted_quantizations_ = 0;  // 0 = all
   bool needs_tools_ = false;
+  bool asks_for_flex_ = false;
+  bool asks_for_priority_ = false;
 };
 
 }  // namespace signalbox::router_decision

@@ -38,15 +38,22 @@ bool IsRouterName(absl::string_view id) {
          id == "nvidia/switchyard" || id == "typesafe/jev-router";
 }
 
+// The variants that sort; each puts aside what an earlier one asked for.
+void ApplySort(ProviderPreferences::Sort sort, ModelChoice& choice) {
+  choice.sort = sort;
+  choice.admits_flex = sort == ProviderPreferences::SORT_PRICE;
+  choice.admits_priority = sort == ProviderPreferences::SORT_THROUGHPUT;
+}
+
 absl::Status ApplyVariant(absl::string_view variant, absl::string_view name, ModelChoice& choice) {
   if (variant == "free") {
     choice.free = true;
   } else if (variant == "nitro") {
-    choice.sort = ProviderPreferences::SORT_THROUGHPUT;
+    ApplySort(ProviderPreferences::SORT_THROUGHPUT, choice);
   } else if (variant == "floor") {
-    choice.sort = ProviderPreferences::SORT_PRICE;
+    ApplySort(ProviderPreferences::SORT_PRICE, choice);
   } else if (variant == "exacto") {
-    choice.sort = ProviderPreferences::SORT_EXACTO;
+    ApplySort(ProviderPreferences::SORT_EXACTO, choice);
   } else if (variant == "auto") {
     return NotAvailable(name, "models are not chosen automatically, name one");
   } else if (variant == "online") {

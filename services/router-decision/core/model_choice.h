@@ -4,6 +4,7 @@
 // Variants: `:free` admits the free endpoints and no others (a name without it admits no free one);
 // `:nitro`, `:floor` and
 // `:exacto` are sorts and win over the request's `provider.sort`; of several the last counts.
+// `:floor` also admits flex endpoints and `:nitro` priority endpoints (core/service_tier.h).
 //
 // Pure; thread-safe.
 #ifndef SIGNALBOX_SERVICES_ROUTER_DECISION_CORE_MODEL_CHOICE_H_
@@ -24,6 +25,8 @@ struct ModelChoice {
   const config::v1::Model* model = nullptr;
   int model_index = 0;  // in RequestFeatures.models
   bool free = false;
+  bool admits_flex = false;
+  bool admits_priority = false;
   router::v1::ProviderPreferences::Sort sort = router::v1::ProviderPreferences::SORT_UNSPECIFIED;
 };
 

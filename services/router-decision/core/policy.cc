@@ -6,6 +6,10 @@
 #include <tuple>
 
 #include "absl/algorithm/container.h"
+#include "absl/types/span.h"
+#include "common/base/rendezvous.h"
+#include "services/router-decision/core/preferred_speed.h"
+#include "services/router-decision/core/service_tier.h"
 
 namespace signalbox::router_decision {
 namespace {
@@ -51,18 +55,26 @@ absl::string_view StrategyName(Strategy strategy) {
   return "";
 }
 
-bool HasTiers(Strategy strategy) {
+bool IsExacto(Strategy strategy) {
   return strategy == Strategy::kExacto || strategy == Strategy::kAutoExacto;
 }
 
-bool IsDraw(Strategy strategy) { return strategy == Strategy::kPrice || HasTiers(strategy); }
+bool IsDraw(Strategy strategy) { return strategy == Strategy::kPrice || IsExacto(strategy); }
 
-// The times of an exponential clock with rate `weight`: sorting by them is drawing without
-// replacement with probability proportional to weight (Efraimidis and Spirakis 2006), one pass
-// instead of a draw per place.
-double DrawKey(double weight, Rng& rng) { return -std::log1p(-rng.Uniform()) / weight; }
+bool SortsExplicitly(Strategy strategy) {
+  return strategy == Strategy::kPriceSort || strategy == Strategy::kThroughput ||
+         strategy == Strategy::kLatency;
+}
 
-double KeyOf(Strategy strategy, const EndpointFacts& facts, Rng& rng) {
+absl::Span<const Lottery::Ticket> TicketsOf(Strategy strategy, const EndpointFacts& facts) {
+  return strategy == Strategy::kExacto ? facts.scores->exacto_tickets
+                                       : facts.scores->auto_exacto_tickets;
+}
+
+double KeyOf(Strategy strategy, const EndpointFacts& facts, bool tools,
+             const PolicySettings& policy) {
+  if (IsLearned(strategy, policy) && facts.scores != nullptr)
+    return TicketsOf(strategy, facts)[static_cast<size_t>(facts.seat)].expected();
   switch (strategy) {
     case Strategy::kPriceSort:
       return static_cast<double>(facts.order_price_pico);
@@ -73,7 +85,7 @@ double KeyOf(Strategy strategy, const EndpointFacts& facts, Rng& rng) {
     case Strategy::kPrice:
     case Strategy::kExacto:
     case Strategy::kAutoExacto:
-      return DrawKey(facts.draw_weight, rng);
+      return (tools ? facts.tools : facts.plain).adjusted_price;
   }
   return 0;
 }
@@ -96,8 +108,8 @@ class Preferences {
 };
 
 auto GroupOf(const Ranked& ranked) {
-  return std::tie(ranked.partition, ranked.order_position, ranked.outage, ranked.lacks_preference,
-                  ranked.tier);
+  return std::tie(ranked.partition, ranked.order_position, ranked.service_tier, ranked.down,
+                  ranked.uptime, ranked.lacks_preference, ranked.misses_speed, ranked.tier);
 }
 
 bool IsBetter(const Ranked& a, const Ranked& b) {
@@ -107,29 +119,80 @@ bool IsBetter(const Ranked& a, const Ranked& b) {
          std::tie(b.facts->order_price_pico, b.facts->endpoint->index);
 }
 
-// Gives the endpoints that can come first in a partition, which are those of its first group, their
-// probabilities. [begin, end) is one partition in order.
-void SetShares(Ranked* begin, Ranked* end) {
-  if (!IsDraw(begin->strategy)) {
-    begin->share = 1;
-    return;
-  }
-  Ranked* group_end =
-      std::find_if(begin, end, [&](const Ranked& r) { return GroupOf(r) != GroupOf(*begin); });
-  double sum = 0;
-  for (const Ranked* r = begin; r != group_end; ++r) sum += r->facts->draw_weight;
-  for (Ranked* r = begin; r != group_end; ++r) r->share = r->facts->draw_weight / sum;
-}
+// What the draw of a group's first place goes by. [begin, end) is one group; its draw weights
+// become probabilities.
+class Draw {
+ public:
+  Draw(const PolicySettings& policy, bool tools, bool across)
+      : policy_(policy), tools_(tools), across_(across) {}
 
-// REQUIRES: in order.
-void NumberGroups(Ranked* begin, Ranked* end) {
-  int group = 0;
-  for (Ranked* ranked = begin; ranked != end; ++ranked) {
-    if (ranked != begin && GroupOf(*ranked) != GroupOf(*(ranked - 1))) ++group;
-    ranked->group = group;
-    ranked->draw_weight = IsDraw(ranked->strategy) ? ranked->facts->draw_weight : 0;
+  void Weigh(Ranked* begin, Ranked* end) const {
+    if (!IsDraw(begin->strategy)) return;
+    if (!IsLearned(begin->strategy, policy_)) return ByPrice(begin, end);
+    // The scores of different models' endpoints lie in different lotteries: sorted, not drawn.
+    if (across_) return;
+    ByShare(begin, end);
   }
-}
+
+ private:
+  void ByPrice(Ranked* begin, Ranked* end) const {
+    double sum = 0;
+    for (Ranked* r = begin; r != end; ++r) {
+      r->draw_weight = (tools_ ? r->facts->tools : r->facts->plain).weight;
+      sum += r->draw_weight;
+    }
+    for (Ranked* r = begin; r != end; ++r) r->draw_weight /= sum;
+  }
+
+  void ByShare(Ranked* begin, Ranked* end) const {
+    absl::InlinedVector<int, 32> seats;
+    for (const Ranked* r = begin; r != end; ++r) seats.push_back(r->facts->seat);
+    absl::InlinedVector<double, 32> shares(seats.size());
+    const ModelScores& scores = *begin->facts->scores;
+    (begin->strategy == Strategy::kExacto ? scores.exacto() : scores.auto_exacto)
+        .Shares(seats, absl::MakeSpan(shares));
+    for (size_t i = 0; i < shares.size(); ++i) begin[i].draw_weight = shares[i];
+    CapProbation(begin, end);
+    Probe(begin, end);
+  }
+
+  // A little goes everywhere, so that nobody is forgotten; more to an endpoint whose alarm stands,
+  // so that its recovery is seen.
+  void Probe(Ranked* begin, Ranked* end) const {
+    const double probe = policy_.probe_share / static_cast<double>(end - begin);
+    double sum = 0;
+    for (Ranked* r = begin; r != end; ++r) {
+      r->draw_weight = (1 - policy_.probe_share) * r->draw_weight + probe;
+      if (r->facts->standing.tool_alarm)
+        r->draw_weight = std::max(r->draw_weight, policy_.recovery_share);
+      sum += r->draw_weight;
+    }
+    for (Ranked* r = begin; r != end; ++r) r->draw_weight /= sum;
+  }
+
+  // What newcomers would have above their cap goes to the others.
+  void CapProbation(Ranked* begin, Ranked* end) const {
+    double capped = 0;
+    double others = 0;
+    for (Ranked* r = begin; r != end; ++r) {
+      if (!r->facts->standing.on_probation) {
+        others += r->draw_weight;
+      } else if (r->draw_weight > policy_.probation_share) {
+        capped += r->draw_weight - policy_.probation_share;
+      }
+    }
+    if (capped == 0 || others <= 0) return;
+    for (Ranked* r = begin; r != end; ++r) {
+      r->draw_weight = r->facts->standing.on_probation
+                           ? std::min(r->draw_weight, policy_.probation_share)
+                           : r->draw_weight * (1 + capped / others);
+    }
+  }
+
+  const PolicySettings& policy_;
+  const bool tools_;
+  const bool across_;
+};
 
 class Ranker {
  public:
@@ -139,17 +202,21 @@ class Ranker {
         features_(features),
         filters_(filters),
         choices_(choices),
+        now_ms_(absl::ToUnixMillis(now)),
         outage_since_ms_(absl::ToUnixMillis(now - snapshot.policy().outage_window)),
+        tools_(features.request_class() == common::v1::REQUEST_CLASS_TOOLS),
         rng_(rng),
-        preferences_(features) {}
+        preferences_(features),
+        preferred_speed_(features.provider()) {}
 
   Ranking Run() {
     for (const ModelChoice& choice : choices_) AddModel(choice);
     absl::c_sort(ranking_.candidates, IsBetter);
-    NumberGroups(ranking_.candidates.begin(), ranking_.candidates.end());
+    DrawGroups();
+    ranking_.tools = tools_;
+    ranking_.preferences = &features_.provider();
     ranking_.first_choice_only = NoFallbacks();
     if (ranking_.first_choice_only) KeepFirstChoices();
-    ForEachPartition(SetShares);
     ranking_.strategy = features_.provider().order().empty()
                             ? StrategyName(StrategyOf(features_, choices_[0], snapshot_.policy()))
                             : "order";
@@ -182,27 +249,70 @@ class Ranker {
       ranking_.excluded.push_back({&facts, &choice, filter});
       return;
     }
+    const PolicySettings& policy = snapshot_.policy();
     Ranked& ranked = ranking_.candidates.emplace_back();
     ranked.facts = &facts;
     ranked.choice = &choice;
     ranked.strategy = strategy;
     ranked.partition = Across() ? 0 : choice.model_index;
     ranked.order_position = position;
-    ranked.outage = facts.last_outage_unix_ms > 0 && facts.last_outage_unix_ms >= outage_since_ms_;
+    ranked.service_tier = ServiceTierRank(facts.endpoint->config->service_tier(), features_);
+    ranked.down = IsDown(facts);
+    if (ordered == 0 && !SortsExplicitly(strategy)) ranked.uptime = facts.uptime;
     ranked.lacks_preference = preferences_.LackedBy(facts);
-    ranked.tier = HasTiers(strategy) ? static_cast<int>(facts.exacto_tier) : 0;
-    ranked.key = KeyOf(strategy, facts, rng_);
+    ranked.misses_speed = preferred_speed_.any() && !preferred_speed_.HeldBy(facts.score);
+    if (IsExacto(strategy) && policy.documented_exacto)
+      ranked.tier = static_cast<int>(facts.exacto_tier);
+    ranked.key = KeyOf(strategy, facts, tools_, policy);
   }
 
-  template <typename Visit>
-  void ForEachPartition(Visit visit) {
+  bool IsDown(const EndpointFacts& facts) const {
+    return facts.circuit_open_until_unix_ms > now_ms_ ||
+           (facts.last_outage_unix_ms > 0 && facts.last_outage_unix_ms >= outage_since_ms_);
+  }
+
+  // Groups are numbered from 0; the first place of each is drawn. Shares are those of the groups
+  // that can come first.
+  void DrawGroups() {
+    const Draw draw(snapshot_.policy(), tools_, Across());
     Ranked* const end = ranking_.candidates.data() + ranking_.candidates.size();
-    for (Ranked* begin = ranking_.candidates.data(); begin != end;) {
-      Ranked* next = std::find_if(begin, end,
-                                  [&](const Ranked& r) { return r.partition != begin->partition; });
-      visit(begin, next);
+    int group = 0;
+    for (Ranked* begin = ranking_.candidates.data(); begin != end; ++group) {
+      Ranked* next =
+          std::find_if(begin, end, [&](const Ranked& r) { return GroupOf(r) != GroupOf(*begin); });
+      const bool leads =
+          begin == ranking_.candidates.data() || (begin - 1)->partition != begin->partition;
+      draw.Weigh(begin, next);
+      DrawFirst(begin, next);
+      for (Ranked* r = begin; r != next; ++r) {
+        r->group = group;
+        if (leads) r->share = r->draw_weight > 0 ? r->draw_weight : (r == begin ? 1 : 0);
+      }
       begin = next;
     }
+  }
+
+  // Moves the one drawn to the front; the order of the others stays.
+  void DrawFirst(Ranked* begin, Ranked* end) {
+    if (begin->draw_weight <= 0 && (begin + 1 == end || (begin + 1)->draw_weight <= 0)) return;
+    Ranked* first = begin;
+    double lowest = std::numeric_limits<double>::infinity();
+    for (Ranked* r = begin; r != end; ++r) {
+      if (r->draw_weight <= 0) continue;
+      const double key = DrawKey(*r);
+      if (key < lowest) {
+        lowest = key;
+        first = r;
+      }
+    }
+    std::rotate(begin, first, first + 1);
+  }
+
+  // The times of an exponential clock with rate `weight`: the first to ring is drawn with
+  // probability proportional to its weight. A conversation's clocks always ring alike.
+  double DrawKey(const Ranked& ranked) {
+    if (features_.session_key().empty()) return -std::log1p(-rng_.Uniform()) / ranked.draw_weight;
+    return Rendezvous(features_.session_key()).Key(ranked.facts->endpoint->id, ranked.draw_weight);
   }
 
   // With `order` all endpoints it names are choices; without, the best of each model is the only
@@ -216,7 +326,8 @@ class Ranker {
         ranking_.excluded.push_back(
             {candidates[i].facts, candidates[i].choice, Filter::kAllowFallbacks});
       } else {
-        candidates[kept++] = candidates[i];
+        candidates[kept] = candidates[i];
+        candidates[kept++].share = 1;
       }
     }
     candidates.resize(kept);
@@ -226,13 +337,25 @@ class Ranker {
   const RequestFeatures& features_;
   const RequestFilters& filters_;
   const ModelChoices& choices_;
+  const int64_t now_ms_;
   const int64_t outage_since_ms_;
+  const bool tools_;
   Rng& rng_;
   const Preferences preferences_;
+  const PreferredSpeed preferred_speed_;
   Ranking ranking_;
 };
 
 }  // namespace
+
+bool IsLearned(Strategy strategy, const PolicySettings& policy) {
+  return IsExacto(strategy) && !policy.documented_exacto;
+}
+
+bool ConversationsLeave(const Ranked& ranked, bool tools, const PolicySettings& policy) {
+  return ranked.down || (tools && ranked.facts->standing.tool_alarm) ||
+         (IsLearned(ranked.strategy, policy) && ranked.facts->clearly_worse);
+}
 
 Ranking Rank(const Snapshot& snapshot, const RequestFeatures& features,
              const RequestFilters& filters, const ModelChoices& choices, absl::Time now, Rng& rng) {

@@ -2,18 +2,23 @@
 //
 // An endpoint's standing is compared in this sequence; the first difference decides:
 //   1. model         models in the order of the request (not with sort_across_models)
-//   2. order         position in `provider.order`; endpoints not named in it come after those that
-//   are
-//   3. outage        a significant outage within the outage window goes last, whatever the strategy
-//   4. preference    response_format and verbosity of the request supported, also without
-//   require_parameters
-//   5. tier          Auto Exacto and exacto: good, insufficient data, deprioritised
-//   6. strategy      price, auto_exacto, exacto: a weighted draw without replacement, weight 1 /
-//   price^2
+//   2. order         position in `provider.order`; endpoints not named in it come after
+//   3. service tier  priority endpoints before standard ones, when the request asks for them
+//   4. down          an open circuit, or a significant outage within the outage window, goes last,
+//                    whatever the strategy
+//   5. uptime        at least 95 %, at least 80 %, below; not with explicit sorts or `order`
+//   6. preference    response_format and verbosity of the request supported, also without
+//                    require_parameters; preferred_min_throughput and preferred_max_latency held
+//   7. tier          exacto: documented only: good, insufficient data, deprioritised
+//   8. strategy      price: the first is drawn with weight 1 / adjusted price^2, the rest follow by
+//                    adjusted price
+//                    auto_exacto, exacto: the first is drawn with its share (core/lottery.h), the
+//                    rest follow by expected score
 //                    sort by price, throughput, latency: the value, unknown after known, then the
 //                    price
-// Requests with tools are ordered by Auto Exacto unless the request sorts or orders. How the
-// published rule orders within a tier is not public; here the price-first draw does.
+// A conversation's draw is its own: the same each time, in every replica, as long as the weights
+// stay (common/base/rendezvous.h).
+// Requests with tools are ordered by Auto Exacto unless the request sorts or orders.
 //
 // Pure. No allocation up to 32 endpoints. Thread-safe apart from the Rng.
 #ifndef SIGNALBOX_SERVICES_ROUTER_DECISION_CORE_POLICY_H_
@@ -38,19 +43,28 @@ struct Ranked {
 
   int partition = 0;
   int order_position = 0;
-  bool outage = false;
+  int service_tier = 0;
+  bool down = false;
+  UptimeTier uptime = UptimeTier::kNormal;
   bool lacks_preference = false;
+  bool misses_speed = false;
   int tier = 0;
   double key = 0;  // lower is better
 
   // Probability of being first among the endpoints of its model (of all, when sorted across
   // models).
   double share = 0;
-  // Endpoints of equal standing, numbered from the best; within a group the draw decides, with this
-  // weight (0 = no draw).
+  // Endpoints of equal standing, numbered from the best; the first of a group is drawn with this
+  // weight (0 = no draw), the others follow in order of their keys.
   int group = 0;
   double draw_weight = 0;
 };
+
+// Ordered by learnt shares: what is ranked is a distribution of scores.
+bool IsLearned(Strategy strategy, const PolicySettings& policy);
+
+// The draw settles where a conversation starts; this is when one that runs had better move.
+bool ConversationsLeave(const Ranked& ranked, bool tools, const PolicySettings& policy);
 
 struct Excluded {
   const EndpointFacts* facts = nullptr;
@@ -65,6 +79,9 @@ struct Ranking {
   bool first_choice_only = false;  // allow_fallbacks is false
   // price · throughput · latency · exacto · auto_exacto · order, of the first model
   absl::string_view strategy;
+  bool tools = false;  // the request offers tools
+  const router::v1::ProviderPreferences* preferences =
+      nullptr;  // of the request, which outlives this
 };
 
 // REQUIRES: snapshot.ready(); choices is not empty and made from the snapshot's catalogue. The

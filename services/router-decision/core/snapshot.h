@@ -3,8 +3,9 @@
 // decision hashes nothing but the model's name.
 //
 // A Snapshot is immutable and thread-safe. SnapshotHolder is thread-safe: its setters compile a new
-// Snapshot on the caller's thread (about 0.2 ms for 1,200 endpoints) and swap it in; a reader keeps
-// the one it took.
+// Snapshot on the caller's thread and swap it in; a reader keeps the one it took. What has not
+// changed since the last one (facts of the catalogue, lotteries of models without traffic) is taken
+// over from it.
 #ifndef SIGNALBOX_SERVICES_ROUTER_DECISION_CORE_SNAPSHOT_H_
 #define SIGNALBOX_SERVICES_ROUTER_DECISION_CORE_SNAPSHOT_H_
 
@@ -13,12 +14,15 @@
 #include <string>
 #include <vector>
 
+#include "absl/base/call_once.h"
 #include "absl/base/thread_annotations.h"
 #include "absl/container/flat_hash_set.h"
 #include "absl/synchronization/mutex.h"
 #include "absl/time/time.h"
 #include "common/catalogue/catalogue.h"
+#include "services/router-decision/core/lottery.h"
 #include "services/router-decision/core/policy_settings.h"
+#include "services/router-decision/core/score.h"
 #include "signalbox/metrics/v1/metrics.pb.h"
 
 namespace signalbox::router_decision {
@@ -27,6 +31,32 @@ namespace signalbox::router_decision {
 uint32_t QuantizationBit(absl::string_view name);
 // The bits that a request's name accepts: "fp4" covers mxfp4 and nvfp4, "fp8" covers mxfp8.
 uint32_t QuantizationsCoveredBy(absl::string_view name);
+
+// The lotteries of one model's active endpoints; those that cost nothing are compared with each
+// other only.
+struct ModelScores {
+  std::vector<Lottery::Ticket> auto_exacto_tickets;
+  std::vector<Lottery::Ticket> exacto_tickets;
+  Lottery auto_exacto;
+
+  // Made when it is first asked for: few requests sort by exacto.
+  const Lottery& exacto() const {
+    absl::call_once(exacto_made_, [this] { exacto_ = Lottery(exacto_tickets); });
+    return exacto_;
+  }
+
+ private:
+  mutable absl::once_flag exacto_made_;
+  mutable Lottery exacto_;
+};
+
+// Uptime over the last half hour or day, whichever rests on enough attempts (OpenRouter, "For
+// providers" section 10).
+enum class UptimeTier : uint8_t {
+  kNormal,        // at least 95 %, or unknown
+  kDegraded,      // at least 80 %: after the normal ones
+  kFallbackOnly,  // below: after all others
+};
 
 struct EndpointFacts {
   const catalogue::Endpoint* endpoint = nullptr;
@@ -39,12 +69,24 @@ struct EndpointFacts {
   bool supports_verbosity = false;
   uint32_t quantization_bit = 0;
 
-  int64_t order_price_pico = 0;  // prompt and completion price, blended
-  double draw_weight = 0;        // 1 / price^exponent
-  double throughput_tps = 0;     // median; 0 = unknown
-  double ttft_ms = 0;            // median; 0 = unknown
+  int64_t list_price_pico = 0;  // prompt and completion price, blended
+
+  // Of the scores:
+  int64_t order_price_pico = 0;  // … with the cache discounts it was seen to give
+  struct {
+    double adjusted_price = 0;  // pico-USD, for price-first
+    double weight = 0;          // 1 / adjusted_price^exponent
+  } plain, tools;               // by request class
+  Standing standing;
+  std::shared_ptr<const ModelScores> scores;  // nullptr: not active
+  int seat = 0;                               // its ticket in them
+  bool clearly_worse = false;                 // than the best of its model
+  UptimeTier uptime = UptimeTier::kNormal;
+  double throughput_tps = 0;  // median; 0 = unknown
+  double ttft_ms = 0;         // median; 0 = unknown
   metrics::v1::ExactoTier exacto_tier = metrics::v1::EXACTO_TIER_INSUFFICIENT_DATA;
   int64_t last_outage_unix_ms = 0;
+  int64_t circuit_open_until_unix_ms = 0;
 };
 
 class Snapshot {
@@ -55,9 +97,11 @@ class Snapshot {
     std::shared_ptr<const absl::flat_hash_set<std::string>>
         active_providers;  // slugs; nullptr: not known yet
     PolicySettings policy;
+    int policy_version = 0;  // tells two policies apart
   };
 
-  explicit Snapshot(Inputs inputs);
+  // `previous` (may be nullptr) lends what has not changed.
+  Snapshot(Inputs inputs, const Snapshot* previous);
 
   // True when there is a catalogue and provider activity is known: before that nothing can be
   // decided.
@@ -75,6 +119,9 @@ class Snapshot {
   absl::Duration Age(absl::Time now) const;
 
  private:
+  void JoinScores();
+  void Compare(absl::Span<const catalogue::Endpoint* const> endpoints, const Snapshot* previous);
+
   const Inputs inputs_;
   std::vector<EndpointFacts> facts_;
 };

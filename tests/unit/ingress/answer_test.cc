@@ -138,6 +138,7 @@ TEST(RoutingMetadata, TellsTheStoryWithScoresAndExclusions) {
   router::v1::Exclusion* exclusion = decision.add_excluded();
   exclusion->set_endpoint_id("a/b@other");
   exclusion->set_filter("max_price");
+  exclusion->set_detail("prompt price 0.000003 > 0.000002");
   AttemptNote failed;
   failed.provider = "Acme";
   failed.model = "a/b";
@@ -160,6 +161,7 @@ TEST(RoutingMetadata, TellsTheStoryWithScoresAndExclusions) {
   EXPECT_DOUBLE_EQ(metadata["endpoints"]["available"][0]["share"].get<double>(), 0.7);
   EXPECT_FALSE(metadata["endpoints"]["available"][0].contains("availability"));
   EXPECT_EQ(metadata["endpoints"]["excluded"][0]["filter"], "max_price");
+  EXPECT_EQ(metadata["endpoints"]["excluded"][0]["detail"], "prompt price 0.000003 > 0.000002");
   EXPECT_EQ(metadata["ordered_by"], "auto_exacto");
 }
 

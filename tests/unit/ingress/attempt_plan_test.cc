@@ -141,6 +141,7 @@ TEST(AttemptPlan, FailsWithTheReasonWhenNoCandidateIsLeft) {
       common::v1::REASON_PROVIDER_EMPTY};
   for (const Reason reason : AllReasons()) {
     if (AdapterTrouble().count(reason) > 0) continue;
+    if (reason == common::v1::REASON_TOOL_CALL_INVALID) continue;  // there is an answer to deliver
     Driver driver({{"a"}});
     driver.Begin();
     AttemptPlan::Step step = driver.Fail(reason);
@@ -359,6 +360,113 @@ TEST(AttemptPlan, KeepsInvalidToolCallsWhenTheOperatorSaysSo) {
   Driver driver({{"a"}, {"b"}}, policy, /*stream=*/false);
   driver.Begin();
   EXPECT_EQ(driver.Answer(common::v1::TOOL_CALL_VERDICT_EMPTY).kind, Kind::kDeliver);
+}
+
+// What the adapter's guard says of a stream whose calls it does not let through.
+AttemptPlan::Step Reject(Driver& driver, bool committed) {
+  return driver.Fail(common::v1::REASON_TOOL_CALL_INVALID, committed);
+}
+
+AttemptPolicy Guarded() {
+  AttemptPolicy policy;
+  policy.tool_calls_after_text = true;
+  return policy;
+}
+
+TEST(AttemptPlanGuard, HoldsARejectedStreamAndTriesElsewhere) {
+  Driver driver({{"a"}, {"b"}, {"c"}}, Guarded());
+  driver.Begin();
+  AttemptPlan::Step step = Reject(driver, /*committed=*/false);
+  EXPECT_EQ(step.kind, Kind::kStart);
+  EXPECT_TRUE(step.hold);
+  EXPECT_FALSE(step.tool_calls_only);
+  EXPECT_EQ(step.candidate, 1);
+  step = Reject(driver, /*committed=*/false);
+  EXPECT_EQ(step.kind, Kind::kStart);
+  EXPECT_FALSE(step.hold) << "the first one held wins";
+  EXPECT_EQ(driver.Answer(common::v1::TOOL_CALL_VERDICT_VALID).kind, Kind::kDeliver);
+  EXPECT_TRUE(driver.plan().notes()[0].invalid_tool_call);
+  EXPECT_FALSE(driver.plan().notes()[2].invalid_tool_call);
+}
+
+TEST(AttemptPlanGuard, DeliversTheRejectedStreamWhenNoneIsBetter) {
+  Driver alone({{"a"}}, Guarded());
+  alone.Begin();
+  EXPECT_EQ(Reject(alone, false).kind, Kind::kDeliver);
+  EXPECT_TRUE(alone.plan().gave_up_on_tool_call());
+  Driver two({{"a"}, {"b"}}, Guarded());
+  two.Begin();
+  Reject(two, false);
+  EXPECT_EQ(Reject(two, false).kind, Kind::kDeliverHeld);
+  Driver failing({{"a"}, {"b"}}, Guarded());
+  failing.Begin();
+  Reject(failing, false);
+  EXPECT_EQ(failing.Fail(common::v1::REASON_PROVIDER_ERROR).kind, Kind::kDeliverHeld);
+}
+
+TEST(AttemptPlanGuard, BoundsTheStreamsThrownAway) {
+  AttemptPolicy policy = Guarded();
+  policy.max_tool_call_retries = 1;
+  Driver driver({{"a"}, {"b"}, {"c"}}, policy);
+  driver.Begin();
+  EXPECT_EQ(Reject(driver, false).kind, Kind::kStart);
+  EXPECT_EQ(Reject(driver, false).kind, Kind::kDeliverHeld);
+}
+
+TEST(AttemptPlanGuard, AsksOneOtherAnswerForItsToolCallsBehindText) {
+  Driver driver({{"a"}, {"b"}, {"c"}}, Guarded());
+  driver.Begin();
+  const AttemptPlan::Step step = Reject(driver, /*committed=*/true);
+  EXPECT_EQ(step.kind, Kind::kStart);
+  EXPECT_TRUE(step.tool_calls_only);
+  EXPECT_FALSE(step.hold);
+  EXPECT_EQ(driver.Answer(common::v1::TOOL_CALL_VERDICT_VALID).kind, Kind::kDeliver);
+}
+
+TEST(AttemptPlanGuard, BreaksWhenThatAnswerHasNoValidCallEither) {
+  Driver driver({{"a"}, {"b"}, {"c"}}, Guarded());
+  driver.Begin();
+  Reject(driver, true);
+  const AttemptPlan::Step step = Reject(driver, /*committed=*/false);
+  EXPECT_EQ(step.kind, Kind::kBreak);
+  EXPECT_EQ(step.error.reason(), common::v1::REASON_TOOL_CALL_INVALID);
+}
+
+TEST(AttemptPlanGuard, PassesOverEndpointsThatDoNotAnswerBehindText) {
+  Driver driver({{"a"}, {"b"}, {"c"}}, Guarded());
+  driver.Begin();
+  Reject(driver, true);
+  AttemptPlan::Step step = driver.Fail(common::v1::REASON_PROVIDER_AUTH);
+  EXPECT_EQ(step.kind, Kind::kStart);
+  EXPECT_TRUE(step.tool_calls_only);
+  EXPECT_EQ(step.candidate, 2);
+  step = driver.Fail(common::v1::REASON_INVALID_REQUEST);
+  EXPECT_EQ(step.kind, Kind::kBreak);
+  EXPECT_EQ(step.error.reason(), common::v1::REASON_TOOL_CALL_INVALID);
+}
+
+TEST(AttemptPlanGuard, BreaksAtOnceBehindTextWhereNobodyElseCanBeAsked) {
+  Driver alone({{"a"}}, Guarded());
+  alone.Begin();
+  EXPECT_EQ(Reject(alone, true).kind, Kind::kBreak);
+  Driver unguarded({{"a"}, {"b"}});
+  unguarded.Begin();
+  EXPECT_EQ(Reject(unguarded, true).kind, Kind::kBreak);
+}
+
+TEST(AttemptPlanGuard, BreaksWhenTheCallsThemselvesBreakOff) {
+  Driver driver({{"a"}, {"b"}, {"c"}}, Guarded());
+  driver.Begin();
+  Reject(driver, true);
+  EXPECT_EQ(driver.Fail(common::v1::REASON_UNAVAILABLE, /*committed=*/true).kind, Kind::kBreak);
+}
+
+TEST(AttemptPlanGuard, TakesAMendedCallForAGoodOne) {
+  AttemptResult result;
+  result.set_tool_call_verdict(common::v1::TOOL_CALL_VERDICT_INVALID_JSON);
+  EXPECT_TRUE(HasInvalidToolCall(result));
+  result.set_tool_call_repaired(true);
+  EXPECT_FALSE(HasInvalidToolCall(result));
 }
 
 AttemptNote Note(Reason reason, int64_t retry_after_ms = 0) {

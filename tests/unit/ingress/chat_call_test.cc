@@ -379,6 +379,206 @@ TEST_F(ChatCallTest, DeliversTheHeldAnswerAndItsProviderWhenNoneIsBetter) {
   ExpectNothingLeft();
 }
 
+// --- the tool-call guard ---
+
+constexpr char kCalls[] = "data: {\"calls\":1}\n\n";
+constexpr char kOtherCalls[] = "data: {\"calls\":2}\n\n";
+
+class ChatCallGuardTest : public ChatCallTest {
+ protected:
+  static std::string ToolsBody(const std::string& guard, bool stream = true) {
+    return std::string(R"({"model":"acme/model","stream":)") + (stream ? "true" : "false") +
+           R"(,"messages":[{"role":"user","content":"hello"}],"tools":[{"type":"function","function":{"name":"f"}}])" +
+           (guard.empty() ? "" : R"(,"signalbox":{"tool_call_guard":")" + guard + "\"}") + "}";
+  }
+  // As the adapter ends an attempt whose calls the guard does not let through.
+  static void Reject(FakeAdapter::Call& call, const std::string& held = "") {
+    if (!held.empty()) call.Content(held, /*commits=*/false);
+    provider::v1::AttemptResult result;
+    result.mutable_error()->set_reason(common::v1::REASON_TOOL_CALL_INVALID);
+    result.mutable_error()->set_public_message("no valid tool call");
+    result.set_tool_call_verdict(common::v1::TOOL_CALL_VERDICT_INVALID_JSON);
+    result.set_finish_reason("tool_calls");
+    result.mutable_usage()->set_source(common::v1::Usage::SOURCE_REPORTED);
+    result.mutable_usage()->set_prompt_tokens(1'000);
+    result.mutable_usage()->set_completion_tokens(1'000);
+    call.Result(std::move(result));
+  }
+};
+
+TEST_F(ChatCallGuardTest, AsksForWhatTheRequestThenTheKeyThenTheConfigurationSays) {
+  const auto asked = [&](const std::string& body, provider::v1::ToolCallGuard header,
+                         const std::string& key, provider::v1::ToolCallGuard configured) {
+    keys_.records.begin()->second.tool_call_guard = key;
+    options_.tool_call_guard = configured;
+    RemakeServices();
+    Send(ToolsBody(body), [&](ChatRequest& request) {
+      request.tool_call_guard = header;
+    })->client_gone();
+    executor_.RunUntilIdle();
+    return adapter_.last().request.tool_call_guard();
+  };
+  using provider::v1::TOOL_CALL_GUARD_ENFORCE;
+  using provider::v1::TOOL_CALL_GUARD_OBSERVE;
+  using provider::v1::TOOL_CALL_GUARD_OFF;
+  using provider::v1::TOOL_CALL_GUARD_UNSPECIFIED;
+  EXPECT_EQ(asked("", TOOL_CALL_GUARD_UNSPECIFIED, "", TOOL_CALL_GUARD_UNSPECIFIED),
+            TOOL_CALL_GUARD_UNSPECIFIED);
+  EXPECT_EQ(asked("", TOOL_CALL_GUARD_UNSPECIFIED, "", TOOL_CALL_GUARD_ENFORCE),
+            TOOL_CALL_GUARD_ENFORCE);
+  EXPECT_EQ(asked("", TOOL_CALL_GUARD_UNSPECIFIED, "off", TOOL_CALL_GUARD_ENFORCE),
+            TOOL_CALL_GUARD_OFF);
+  EXPECT_EQ(asked("", TOOL_CALL_GUARD_OBSERVE, "off", TOOL_CALL_GUARD_ENFORCE),
+            TOOL_CALL_GUARD_OBSERVE);
+  EXPECT_EQ(asked("enforce", TOOL_CALL_GUARD_OBSERVE, "off", TOOL_CALL_GUARD_OFF),
+            TOOL_CALL_GUARD_ENFORCE);
+}
+
+TEST_F(ChatCallGuardTest, AsksForNoneWithoutTools) {
+  options_.tool_call_guard = provider::v1::TOOL_CALL_GUARD_ENFORCE;
+  Send(kStreamBody);
+  EXPECT_EQ(adapter_.last().request.tool_call_guard(), provider::v1::TOOL_CALL_GUARD_UNSPECIFIED);
+}
+
+TEST_F(ChatCallGuardTest, MovesOnSilentlyFromARejectedStreamAndChargesTheDeliveredOneOnly) {
+  const auto seen = Send(ToolsBody("enforce"));
+  adapter_.last().Content(kRole, /*commits=*/false);
+  Reject(adapter_.last(), kCalls);
+  EXPECT_FALSE(seen->begun);
+  ASSERT_EQ(adapter_.calls.size(), 2u);
+  EXPECT_FALSE(adapter_.last().request.tool_calls_only());
+  adapter_.last().Content(kOtherCalls);
+  adapter_.last().Answer(10, 5);
+  EXPECT_TRUE(seen->ended && !seen->broken);
+  EXPECT_THAT(seen->stream, Not(HasSubstr(kCalls)));
+  EXPECT_THAT(seen->stream, HasSubstr(kOtherCalls));
+  EXPECT_DOUBLE_EQ(Events(seen->stream).back()["usage"]["cost"].get<double>(), 0.00002);
+  const json record = Record();
+  EXPECT_DOUBLE_EQ(record["total_cost"].get<double>(), 0.00002);
+  EXPECT_EQ(record["provider_responses"].size(), 2u);
+  EXPECT_EQ(record["provider_responses"][0]["reason"], "tool_call_invalid");
+  EXPECT_EQ(record["provider_responses"][0]["invalid_tool_call"], true);
+  ExpectNothingLeft();
+}
+
+TEST_F(ChatCallGuardTest, DeliversTheHeldStreamWhenNoneIsBetter) {
+  const auto seen = Send(ToolsBody("enforce"));
+  adapter_.last().Content(kRole, /*commits=*/false);
+  Reject(adapter_.last(), kCalls);
+  adapter_.last().Fail(common::v1::REASON_PROVIDER_OVERLOADED);
+  EXPECT_TRUE(seen->ended && !seen->broken);
+  EXPECT_THAT(seen->stream, HasSubstr(std::string(kRole) + kCalls));
+  EXPECT_EQ(Events(seen->stream).back()["choices"][0]["finish_reason"], "tool_calls");
+  EXPECT_EQ(seen->summary.provider, "The first");
+  EXPECT_DOUBLE_EQ(Record()["total_cost"].get<double>(), 0.003);
+  EXPECT_EQ(Record()["finish_reason"], "tool_calls");
+  ExpectNothingLeft();
+}
+
+TEST_F(ChatCallGuardTest, TakesTheCallsOfAnotherAnswerBehindTextThatIsOut) {
+  const auto seen = Send(ToolsBody("enforce"));
+  adapter_.last().Content(kText);
+  Reject(adapter_.last());
+  EXPECT_FALSE(seen->ended);
+  ASSERT_EQ(adapter_.calls.size(), 2u);
+  EXPECT_TRUE(adapter_.last().request.tool_calls_only());
+  EXPECT_THAT(adapter_.last().request.body(), HasSubstr("hello"));
+  adapter_.last().Content(kCalls);
+  adapter_.last().Answer(10, 5);
+  EXPECT_TRUE(seen->ended && !seen->broken);
+  EXPECT_THAT(seen->stream, ::testing::StartsWith(std::string(kText) + kCalls));
+  EXPECT_DOUBLE_EQ(Record()["total_cost"].get<double>(), 0.00002);
+  ExpectNothingLeft();
+}
+
+TEST_F(ChatCallGuardTest, BreaksTheStreamWhenThatOneHasNoneEither) {
+  AddCandidate(&*router_.answer, "third");
+  const auto seen = Send(ToolsBody("enforce"));
+  adapter_.last().Content(kText);
+  Reject(adapter_.last());
+  Reject(adapter_.last());
+  EXPECT_EQ(adapter_.calls.size(), 2u);
+  EXPECT_TRUE(seen->ended && seen->broken);
+  EXPECT_EQ(Events(seen->stream).back()["choices"][0]["finish_reason"], "error");
+  EXPECT_EQ(seen->summary.error.reason(), common::v1::REASON_TOOL_CALL_INVALID);
+  EXPECT_DOUBLE_EQ(Record()["total_cost"].get<double>(), 0);
+  ExpectNothingLeft();
+}
+
+TEST_F(ChatCallGuardTest, KeepsTheClientAndTheAttemptAliveWhileCallsAreHeld) {
+  const auto seen = Send(ToolsBody("enforce"));
+  for (int second = 0; second < 100; ++second) {
+    executor_.Advance(absl::Seconds(1));
+    adapter_.last().Content("", /*commits=*/false, 0);
+  }
+  EXPECT_EQ(adapter_.calls.size(), 1u) << "the provider is at work";
+  EXPECT_THAT(seen->stream, HasSubstr("<keep-alive>"));
+  adapter_.last().Content(kCalls);
+  adapter_.last().Answer();
+  EXPECT_THAT(seen->stream, HasSubstr(kCalls));
+  ExpectNothingLeft();
+}
+
+TEST_F(ChatCallGuardTest, GivesUpAnAdapterThatFallsSilentWhileCallsAreHeld) {
+  Send(ToolsBody("enforce"));
+  adapter_.last().Content("", /*commits=*/false, 0);
+  executor_.Advance(options_.watchdog_idle + absl::Seconds(1));
+  EXPECT_EQ(adapter_.calls.size(), 2u);
+}
+
+TEST_F(ChatCallGuardTest, PassesOnAsTheyComeWhatIsOnlyObserved) {
+  for (const char* guard : {"observe", "off"}) {
+    const auto seen = Send(ToolsBody(guard, /*stream=*/false));
+    adapter_.last().Content(R"({"answer":"first"})");
+    AnswerWithVerdict(adapter_.last(), common::v1::TOOL_CALL_VERDICT_SCHEMA_MISMATCH);
+    EXPECT_TRUE(seen->ended) << guard;
+    EXPECT_EQ(json::parse(seen->completion)["answer"], "first");
+  }
+}
+
+TEST_F(ChatCallGuardTest, DeliversAMendedAnswerAtOnceAndSaysSo) {
+  const auto seen = Send(ToolsBody("enforce", /*stream=*/false),
+                         [](ChatRequest& request) { request.wants_metadata = true; });
+  adapter_.last().Content(R"({"answer":"first"})");
+  provider::v1::AttemptResult result;
+  result.set_finish_reason("tool_calls");
+  result.set_tool_call_verdict(common::v1::TOOL_CALL_VERDICT_INVALID_JSON);
+  result.set_tool_call_repaired(true);
+  adapter_.last().Result(std::move(result));
+  ASSERT_TRUE(seen->ended);
+  const json attempt = json::parse(seen->completion)["openrouter_metadata"]["attempts"][0];
+  EXPECT_EQ(attempt["repaired_tool_call"], true);
+  EXPECT_FALSE(attempt.contains("invalid_tool_call"));
+}
+
+TEST_F(ChatCallGuardTest, CountsWhatBecameOfRefusedCallsAndWhatTheyCostUs) {
+  obs::Metrics registry;
+  IngressMetrics counted(registry);
+  const SharedServices shared{
+      options_, router_, adapter_,       keys_,    generations_, [this] { return catalogue_; },
+      counted,  clock_,  conversations_, circuits_};
+  services_ = std::make_unique<LoopServices>(shared, executor_, Rng(7));
+  Send(ToolsBody("enforce"));
+  Reject(adapter_.last(), kCalls);
+  adapter_.last().Content(kOtherCalls);
+  adapter_.last().Answer();
+  Send(ToolsBody("enforce"));
+  Reject(adapter_.last(), kCalls);
+  Reject(adapter_.last(), kOtherCalls);
+  Send(ToolsBody("enforce"));
+  adapter_.last().Content(kText);
+  Reject(adapter_.last());
+  Reject(adapter_.last());
+  executor_.RunUntilIdle();
+  const std::string page = registry.Render();
+  EXPECT_THAT(page, HasSubstr("signalbox_ingress_tool_guard_total{outcome=\"rescued\"} 1\n"));
+  EXPECT_THAT(page, HasSubstr("signalbox_ingress_tool_guard_total{outcome=\"gave_up\"} 1\n"));
+  EXPECT_THAT(page, HasSubstr("signalbox_ingress_tool_guard_total{outcome=\"undelivered\"} 1\n"));
+  // One of the two of the second chat was paid; a rejected answer costs 0.003 USD.
+  EXPECT_THAT(page, HasSubstr("signalbox_ingress_tool_guard_unpaid_usd_total 0.012"));
+  services_.reset();
+}
+
 TEST_F(ChatCallTest, RefusesUnknownKeysAndBadBodiesBeforeAnythingElse) {
   EXPECT_EQ(
       Send(kStreamBody, [](ChatRequest& r) { r.secret = TestKey('b'); })->failure->detail.reason(),

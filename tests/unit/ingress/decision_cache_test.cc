@@ -3,7 +3,13 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <map>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "common/base/rendezvous.h"
 #include "common/seam/error_detail.h"
+#include "services/ingress/core/catalogue_order.h"
 #include "tests/unit/ingress/fakes.h"
 #include "tests/unit/ingress/test_catalogue.h"
 
@@ -74,18 +80,59 @@ TEST(DecisionCache, KeepsADecisionThatMayNotBeReusedAsTheLast) {
   EXPECT_NE(cache.Last("k"), nullptr);
 }
 
-TEST(RedrawnOrder, DrawsByWeight) {
+TEST(RedrawnOrder, DrawsByWeightWithoutAConversation) {
   const uint64_t seed = 20'260'822;
   SCOPED_TRACE(seed);
   Rng rng(seed);
   const DecideResponse decision = TwoCandidates(0.25, 0.75);
   int first = 0;
   for (int i = 0; i < 10'000; ++i) {
-    const CandidateOrder order = RedrawnOrder(decision, Features(), &rng);
+    RequestFeatures features = Features();
+    features.clear_session_key();
+    const CandidateOrder order = RedrawnOrder(decision, features, &rng);
     ASSERT_EQ(order.size(), 2u);
     first += order[0]->provider_slug() == "a";
   }
   EXPECT_NEAR(first, 2'500, 200);
+}
+
+TEST(RedrawnOrder, PlacesAConversationAlikeEveryTimeAndConversationsByWeight) {
+  Rng rng(3);
+  const DecideResponse decision = TwoCandidates(0.25, 0.75);
+  int first = 0;
+  for (int i = 0; i < 10'000; ++i) {
+    RequestFeatures features = Features();
+    features.set_session_key(absl::StrCat("session ", i));
+    const std::string place = RedrawnOrder(decision, features, &rng)[0]->provider_slug();
+    EXPECT_EQ(RedrawnOrder(decision, features, &rng)[0]->provider_slug(), place);
+    const Rendezvous rendezvous(features.session_key());
+    EXPECT_EQ(rendezvous.Key("acme/model@a", 0.25) < rendezvous.Key("acme/model@b", 0.75),
+              place == "a");
+    first += place == "a";
+  }
+  EXPECT_NEAR(first, 2'500, 220);
+}
+
+TEST(RedrawnOrder, DrawsTheFirstOfAGroupAndPutsTheOthersByWeightAsTheyWere) {
+  DecideResponse decision;
+  for (const auto& [provider, weight] : std::vector<std::pair<std::string, double>>{
+           {"c", 0.2}, {"a", 0.5}, {"b", 0.25}, {"d", 0.05}}) {  // "c" had been drawn
+    AddCandidate(&decision, provider)->set_draw_weight(weight);
+  }
+  Rng rng(11);
+  std::map<std::string, std::vector<std::string>> by_first;
+  for (int i = 0; i < 1'000; ++i) {
+    RequestFeatures features = Features();
+    features.clear_session_key();
+    std::vector<std::string> providers;
+    for (const router::v1::Candidate* candidate : RedrawnOrder(decision, features, &rng))
+      providers.push_back(candidate->provider_slug());
+    by_first[providers[0]] = providers;
+  }
+  EXPECT_THAT(by_first["a"], ElementsAre("a", "b", "c", "d"));
+  EXPECT_THAT(by_first["b"], ElementsAre("b", "a", "c", "d"));
+  EXPECT_THAT(by_first["c"], ElementsAre("c", "a", "b", "d"));
+  EXPECT_THAT(by_first["d"], ElementsAre("d", "a", "b", "c"));
 }
 
 TEST(RedrawnOrder, KeepsAFixedOrderAndLeavesOutWhatIsTooSmall) {
@@ -138,6 +185,65 @@ TEST(DecideFromCatalogue, ObeysTheRequestsHardConstraints) {
   EXPECT_THAT(providers([](RequestFeatures& f) { f.set_prompt_tokens(200'000); }), ElementsAre());
   EXPECT_THAT(providers([](RequestFeatures& f) { f.set_models(0, "acme/model:free"); }),
               ElementsAre("dear"));
+}
+
+TEST(DecideFromCatalogue, KeepsServiceTiersApart) {
+  config::v1::Catalogue source = TestCatalogueSource();
+  for (const char* tier : {"flex", "priority"}) {
+    config::v1::Endpoint* endpoint = source.mutable_models(0)->add_endpoints();
+    endpoint->set_tag(absl::StrCat("dear/", tier));
+    endpoint->set_service_tier(tier);
+    endpoint->mutable_price()->set_prompt("0.000020");
+  }
+  const auto catalogue = *catalogue::Catalogue::Build(source);
+  const auto tiers = [&](const std::function<void(RequestFeatures&)>& change) {
+    RequestFeatures features = Features();
+    change(features);
+    const DecideResponse decision = DecideFromCatalogue(*catalogue, features).value();
+    std::vector<std::string> ids;
+    for (const auto& candidate : decision.candidates())
+      ids.push_back(candidate.endpoint_id().substr(candidate.endpoint_id().find('@') + 1));
+    return ids;
+  };
+  EXPECT_THAT(tiers([](RequestFeatures&) {}), ElementsAre("cheap", "private", "dear"));
+  EXPECT_THAT(tiers([](RequestFeatures& f) { f.set_service_tier(router::v1::SERVICE_TIER_FLEX); }),
+              ElementsAre("dear/flex"));
+  EXPECT_THAT(
+      tiers([](RequestFeatures& f) { f.set_service_tier(router::v1::SERVICE_TIER_PRIORITY); }),
+      ElementsAre("dear/priority", "cheap", "private", "dear"));
+  EXPECT_THAT(tiers([](RequestFeatures& f) { f.set_models(0, "acme/model:floor"); }),
+              ElementsAre("cheap", "private", "dear", "dear/flex"));
+  EXPECT_THAT(tiers([](RequestFeatures& f) { f.mutable_provider()->add_only("dear/flex"); }),
+              ElementsAre("dear/flex"));
+  EXPECT_THAT(tiers([](RequestFeatures& f) { f.mutable_provider()->add_only("dear"); }),
+              ElementsAre("dear"));
+}
+
+TEST(DecideFromCatalogue, SaysWhatExcludedAnEndpointWithThresholdAndValue) {
+  const auto detail = [](const std::function<void(RequestFeatures&)>& change) {
+    RequestFeatures features = Features();
+    features.mutable_provider()->add_only("cheap");
+    change(features);
+    const DecideResponse decision = DecideFromCatalogue(*TestCatalogue(), features).value();
+    for (const auto& excluded : decision.excluded()) {
+      if (excluded.provider_slug() == "cheap")
+        return absl::StrCat(excluded.filter(), ": ", excluded.detail());
+    }
+    return std::string("not excluded");
+  };
+  EXPECT_EQ(detail([](RequestFeatures& f) { f.set_max_tokens(100'000); }),
+            "context_length: context_length 100000 < 100100 needed");
+  EXPECT_EQ(detail([](RequestFeatures& f) { f.mutable_provider()->set_max_prompt_pico(500'000); }),
+            "max_price: prompt price 0.000001 > 0.0000005");
+  EXPECT_EQ(detail([](RequestFeatures& f) { f.set_service_tier(router::v1::SERVICE_TIER_FLEX); }),
+            "service_tier: service tier default is not one of those asked for");
+  EXPECT_EQ(
+      detail([](RequestFeatures& f) { f.mutable_provider()->set_enforce_distillable_text(true); }),
+      "distillable: not known to allow distillation; enforce_distillable_text is true");
+  EXPECT_EQ(detail([](RequestFeatures& f) { f.mutable_provider()->add_quantizations("fp8"); }),
+            "quantizations: quantization unknown is not in provider.quantizations");
+  EXPECT_EQ(detail([](RequestFeatures& f) { f.mutable_provider()->add_ignore("cheap"); }),
+            "ignore: cheap is in provider.ignore");
 }
 
 TEST(DecideFromCatalogue, FollowsTheChainOfModelsAndSaysWhenNoneIsKnown) {

@@ -139,6 +139,30 @@ TEST(Errors, SayWhichFilterExcludedWhat) {
   EXPECT_EQ(error["availability"]["requested_models"][0], "a/b");
 }
 
+TEST(Errors, TellFirstWhatTheRequestAskedFor) {
+  Failure failure = FailureWith(common::v1::REASON_NO_ENDPOINTS);
+  const auto add = [&](const char* endpoint, const char* filter, const char* detail) {
+    router::v1::Exclusion& exclusion = failure.excluded.emplace_back();
+    exclusion.set_endpoint_id(endpoint);
+    exclusion.set_filter(filter);
+    exclusion.set_detail(detail);
+  };
+  for (size_t i = 0; i < kMaxExcludedListed; ++i)
+    add("a/b@idle", "provider_inactive", "no key is configured for Idle");
+  add("a/b@one/flex", "service_tier", "service tier flex is not in [default]");
+  add("a/b@one", "zdr", "no zero data retention; zdr is true");
+  const json error = json::parse(ToErrorAnswer(failure).body)["error"];
+  EXPECT_EQ(error["metadata"]["excluded"][0]["endpoint"], "a/b@one");
+  EXPECT_EQ(error["metadata"]["excluded"][0]["detail"], "no zero data retention; zdr is true");
+  EXPECT_EQ(error["metadata"]["excluded"][1]["filter"], "service_tier");
+  EXPECT_EQ(error["availability"]["constraint"]["field"], "zdr");
+  EXPECT_EQ(error["availability"]["constraint"]["detail"], "no zero data retention; zdr is true");
+  EXPECT_EQ(error["availability"]["code"], "privacy_restricted");
+  add("a/b@two", "max_price", "prompt price 0.000003 > 0.000002");
+  EXPECT_EQ(json::parse(ToErrorAnswer(failure).body)["error"]["availability"]["code"],
+            "constraint_filtered");
+}
+
 TEST(Errors, NameTheOffendingMember) {
   const Failure failure = FailureOf(seam::InvalidField("messages[2].role", "must be a string"));
   const json error = json::parse(ToErrorAnswer(failure).body)["error"];

@@ -55,9 +55,10 @@ class GatewayServiceTest : public ::testing::Test {
   GatewayServiceTest()
       : loop_("edge"),
         catalogue_(TestCatalogue()),
-        shared_{options_, router_,      adapter_,
-                keys_,    generations_, [this] { return catalogue_; },
-                metrics_, Clock::Real()},
+        shared_{options_, router_,       adapter_,
+                keys_,    generations_,  [this] { return catalogue_; },
+                metrics_, Clock::Real(), conversations_,
+                circuits_},
         services_(std::make_unique<LoopServices>(shared_, loop_, Rng(7))),
         models_(ModelsApi::Build(catalogue_)),
         gateway_({/*max_in_flight=*/100, shared_, [this] { return services_.get(); },
@@ -107,6 +108,8 @@ class GatewayServiceTest : public ::testing::Test {
   FakeGenerationStore generations_;
   const std::shared_ptr<const catalogue::Catalogue> catalogue_;
   IngressMetrics metrics_;
+  Conversations conversations_{ConversationOptions()};
+  Circuits circuits_{CircuitOptions()};
   const SharedServices shared_;
   std::unique_ptr<LoopServices> services_;
   const std::shared_ptr<const ModelsApi> models_;
@@ -142,6 +145,18 @@ TEST_F(GatewayServiceTest, StreamsChunksAndEndsWithASummary) {
   EXPECT_EQ(messages.back().summary().cost_nano(), 20'000);
   EXPECT_EQ(messages.back().summary().provider(), "The first");
   EXPECT_EQ(messages.back().summary().attempts(), 1);
+}
+
+TEST_F(GatewayServiceTest, RefusesAnUnknownWordForTheToolCallGuard) {
+  grpc::ClientContext context;
+  AddKey(&context);
+  context.AddMetadata("x-signalbox-tool-call-guard", "on");
+  gateway::v1::ChatRequest request;
+  request.set_body(kStreamBody);
+  const auto reader = stub_->Chat(&context, request);
+  ChatResponse message;
+  EXPECT_FALSE(reader->Read(&message));
+  EXPECT_EQ(reader->Finish().error_code(), grpc::StatusCode::INVALID_ARGUMENT);
 }
 
 TEST_F(GatewayServiceTest, AnswersWithoutAStreamInOneMessage) {

@@ -295,6 +295,16 @@ TEST_F(HttpApiTest, RefusesASessionIdThatIsTooLong) {
   EXPECT_EQ(Chat(kPlainBody, {{"x-session-id", std::string(257, 's')}})->response.status, 400);
 }
 
+TEST_F(HttpApiTest, TakesTheToolCallGuardOfTheHeaderAndRefusesOtherWords) {
+  const auto refused = Chat(kPlainBody, {{"X-Signalbox-Tool-Call-Guard", "on"}});
+  EXPECT_EQ(refused->response.status, 400);
+  EXPECT_EQ(json::parse(refused->response.body)["error"]["metadata"]["field"],
+            "X-Signalbox-Tool-Call-Guard");
+  EXPECT_TRUE(adapter_.calls.empty());
+  Chat(kPlainBody, {{"X-Signalbox-Tool-Call-Guard", "enforce"}});
+  EXPECT_EQ(adapter_.calls.size(), 1u);
+}
+
 TEST(ServerError, HasTheErrorShape) {
   const http::Response response = HttpApi::ServerError(413, "body too large");
   EXPECT_EQ(response.status, 413);

@@ -20,8 +20,10 @@ class IngressFixture : public ::testing::Test {
   IngressFixture()
       : executor_(clock_),
         catalogue_(TestCatalogue()),
-        shared_{options_, router_, adapter_, keys_, generations_, [this] { return catalogue_; },
-                metrics_, clock_},
+        shared_{options_, router_,      adapter_,
+                keys_,    generations_, [this] { return catalogue_; },
+                metrics_, clock_,       conversations_,
+                circuits_},
         services_(std::make_unique<LoopServices>(shared_, executor_, Rng(7))) {
     keys_.Add(RecordOf(TestKey()));
     AddCandidate(&*router_.answer, "first");
@@ -41,6 +43,8 @@ class IngressFixture : public ::testing::Test {
   FakeGenerationStore generations_;
   std::shared_ptr<const catalogue::Catalogue> catalogue_;
   IngressMetrics metrics_;
+  Conversations conversations_{ConversationOptions()};
+  Circuits circuits_{CircuitOptions()};
   const SharedServices shared_;
   std::unique_ptr<LoopServices> services_;
 };

@@ -32,6 +32,18 @@ struct BadBody {
 };
 
 // Shapes that must be refused, with the member the client is told.
+TEST(ReadChatRequest, ReadsTheToolCallGuard) {
+  EXPECT_EQ(Read(Body("")).tool_call_guard, provider::v1::TOOL_CALL_GUARD_UNSPECIFIED);
+  EXPECT_EQ(Read(Body(R"("signalbox":{"tool_call_guard":null})")).tool_call_guard,
+            provider::v1::TOOL_CALL_GUARD_UNSPECIFIED);
+  EXPECT_EQ(Read(Body(R"("signalbox":{"tool_call_guard":"off"})")).tool_call_guard,
+            provider::v1::TOOL_CALL_GUARD_OFF);
+  EXPECT_EQ(Read(Body(R"("signalbox":{"tool_call_guard":"observe"})")).tool_call_guard,
+            provider::v1::TOOL_CALL_GUARD_OBSERVE);
+  EXPECT_EQ(Read(Body(R"("signalbox":{"tool_call_guard":"enforce"})")).tool_call_guard,
+            provider::v1::TOOL_CALL_GUARD_ENFORCE);
+}
+
 constexpr BadBody kBadBodies[] = {
     {"", ""},
     {"", "null"},
@@ -49,6 +61,11 @@ constexpr BadBody kBadBodies[] = {
     {"model", R"({"model":7,"messages":[{"role":"user","content":"x"}]})"},
     {"model", R"({"model":"","messages":[{"role":"user","content":"x"}]})"},
     {"models", R"("models":"a/b")"},
+    {"signalbox", R"("signalbox":"enforce")"},
+    {"signalbox.tool_call_guard", R"("signalbox":{"tool_call_guard":"on"})"},
+    {"signalbox.tool_call_guard", R"("signalbox":{"tool_call_guard":""})"},
+    {"signalbox.tool_call_guard", R"("signalbox":{"tool_call_guard":true})"},
+    {"signalbox.tool_call_gard", R"("signalbox":{"tool_call_gard":"off"})"},
     {"models[1]", R"("models":["a/b",7])"},
     {"models[0]", R"("models":[""])"},
     {"models",
@@ -181,6 +198,18 @@ constexpr BadBody kBadBodies[] = {
     {"provider.max_price", R"("provider":{"max_price":1})"},
     {"provider.max_price.prompt", R"("provider":{"max_price":{"prompt":-1}})"},
     {"provider.max_price.completion", R"("provider":{"max_price":{"completion":"cheap"}})"},
+    {"provider.max_price.audio", R"("provider":{"max_price":{"audio":-1}})"},
+    {"provider.enforce_distillable_text", R"("provider":{"enforce_distillable_text":1})"},
+    {"provider.preferred_min_throughput", R"("provider":{"preferred_min_throughput":"fast"})"},
+    {"provider.preferred_min_throughput", R"("provider":{"preferred_min_throughput":-1})"},
+    {"provider.preferred_min_throughput", R"("provider":{"preferred_min_throughput":[1]})"},
+    {"provider.preferred_min_throughput.p90",
+     R"("provider":{"preferred_min_throughput":{"p90":"fast"}})"},
+    {"provider.preferred_max_latency.p95", R"("provider":{"preferred_max_latency":{"p95":1}})"},
+    {"provider.preferred_max_latency.p50", R"("provider":{"preferred_max_latency":{"p50":-1}})"},
+    {"service_tier", R"("service_tier":"gold")"},
+    {"service_tier", R"("service_tier":1)"},
+    {"prompt_cache_key", R"("prompt_cache_key":1)"},
     {"api_base", R"("api_base":"http://169.254.169.254/")"},
     {"api_key", R"("api_key":"x")"},
     {"base_url", R"("base_url":"http://localhost")"},
@@ -260,7 +289,7 @@ TEST(RequestView, ReadsProviderPreferences) {
   const RequestView view = Read(Body(
       R"("provider":{"order":["a","b/fp8"],"only":["a"],"ignore":["c"],"allow_fallbacks":false,"require_parameters":true,
          "data_collection":"deny","zdr":true,"quantizations":["fp8"],"sort":{"by":"latency","partition":"none"},
-         "max_price":{"prompt":"0.5","completion":2,"request":0.01},"preferred_min_throughput":40,"made_up":{}})"));
+         "max_price":{"prompt":"0.5","completion":2,"request":0.01,"audio":0.5},"enforce_distillable_text":true,"made_up":{}})"));
   const router::v1::ProviderPreferences& provider = view.features.provider();
   EXPECT_THAT(provider.order(), ElementsAre("a", "b/fp8"));
   EXPECT_THAT(provider.only(), ElementsAre("a"));
@@ -272,7 +301,9 @@ TEST(RequestView, ReadsProviderPreferences) {
   EXPECT_EQ(provider.max_prompt_pico(), 500'000);
   EXPECT_EQ(provider.max_completion_pico(), 2'000'000);
   EXPECT_EQ(provider.max_request_pico(), 10'000'000'000);
+  EXPECT_EQ(provider.max_audio_pico(), 500'000'000'000);
   EXPECT_FALSE(provider.has_max_image_pico());
+  EXPECT_TRUE(provider.enforce_distillable_text());
 }
 
 TEST(RequestView, SeesMediaButDoesNotCountTheirBytesAsText) {
@@ -303,14 +334,40 @@ TEST(RequestView, AcceptsEveryRoleAndAnAssistantTurnWithoutContent) {
       {"role":"tool","tool_call_id":"1","content":"r"},{"role":"assistant","refusal":"no"}]})");
 }
 
-TEST(RequestView, HidesTheSessionBehindAStableHash) {
-  const RequestView one = Read(Body(R"("session_id":"conversation-7","user":"u1")"));
-  const RequestView two = Read(Body(R"("session_id":"conversation-7")"));
-  EXPECT_EQ(one.features.session_key(), two.features.session_key());
-  EXPECT_EQ(one.features.session_key().find("conversation"), std::string::npos);
-  EXPECT_EQ(one.session_id, "conversation-7");
-  EXPECT_EQ(one.user, "u1");
-  EXPECT_TRUE(Read(Body("")).features.session_key().empty());
+TEST(RequestView, ReadsWhatNamesTheConversation) {
+  const RequestView view =
+      Read(Body(R"("session_id":"conversation-7","user":"u1","prompt_cache_key":"p")"));
+  EXPECT_EQ(view.session_id, "conversation-7");
+  EXPECT_EQ(view.user, "u1");
+  EXPECT_EQ(view.prompt_cache_key, "p");
+}
+
+TEST(RequestView, ReadsTheServiceTier) {
+  const auto tier = [](absl::string_view name) {
+    return Read(Body(absl::StrCat(R"("service_tier":")", name, "\""))).features.service_tier();
+  };
+  EXPECT_EQ(tier("auto"), router::v1::SERVICE_TIER_UNSPECIFIED);
+  EXPECT_EQ(tier("default"), router::v1::SERVICE_TIER_DEFAULT);
+  EXPECT_EQ(tier("flex"), router::v1::SERVICE_TIER_FLEX);
+  EXPECT_EQ(tier("priority"), router::v1::SERVICE_TIER_PRIORITY);
+  EXPECT_EQ(tier("fast"), router::v1::SERVICE_TIER_PRIORITY);
+}
+
+TEST(RequestView, ReadsWishesForSpeedAsANumberOrByPercentile) {
+  const RequestView number =
+      Read(Body(R"("provider":{"preferred_min_throughput":40,"preferred_max_latency":0.8})"));
+  EXPECT_EQ(number.features.provider().preferred_min_throughput_tps().p50(), 40);
+  EXPECT_FALSE(number.features.provider().preferred_min_throughput_tps().has_p90());
+  EXPECT_EQ(number.features.provider().preferred_max_latency_ms().p50(), 800);
+  const RequestView percentiles = Read(Body(
+      R"("provider":{"preferred_min_throughput":{"p50":100,"p90":50.5,"p75":null},"preferred_max_latency":{"p75":1,"p99":3}})"));
+  const router::v1::ProviderPreferences& provider = percentiles.features.provider();
+  EXPECT_EQ(provider.preferred_min_throughput_tps().p50(), 100);
+  EXPECT_EQ(provider.preferred_min_throughput_tps().p90(), 50.5);
+  EXPECT_FALSE(provider.preferred_min_throughput_tps().has_p75());
+  EXPECT_EQ(provider.preferred_max_latency_ms().p75(), 1'000);
+  EXPECT_EQ(provider.preferred_max_latency_ms().p99(), 3'000);
+  EXPECT_FALSE(provider.preferred_max_latency_ms().has_p50());
 }
 
 TEST(RequestView, IgnoresMembersItDoesNotKnow) {

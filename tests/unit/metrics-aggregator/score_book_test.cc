@@ -37,14 +37,14 @@ TEST(ScoreBook, ReadsANewEndpointWholeAndAKnownOneWhereItMayHaveChanged) {
   EXPECT_TRUE(book.Plan({kNow + absl::Seconds(2), {}, {}}).empty());
 }
 
-TEST(ScoreBook, ReadsAnEndpointWholeAgainWhenItsReadFailedOrAWriteWasLate) {
+TEST(ScoreBook, ReadsAnEndpointWholeAgainWhenItsReadFailedAndItsLastHoursWhenAWriteWasLate) {
   ScoreBook book({});
   book.Plan({kNow, {"m@p"}, {}});  // not answered
   auto reads = book.Plan({kNow, {"m@p"}, {}});
   EXPECT_EQ(reads[0].buckets.size(), AllBuckets(kNow).size());
   Answer(&book, reads, kNow);
   reads = book.Plan({kNow + absl::Seconds(1), {"m@p"}, {"m@p"}});
-  EXPECT_EQ(reads[0].buckets.size(), AllBuckets(kNow).size());
+  EXPECT_EQ(reads[0].buckets.size(), 120u + 179u + 4u);
 }
 
 TEST(ScoreBook, ReadsEveryEndpointWholeNowAndThen) {
@@ -80,8 +80,8 @@ TEST(ScoreBook, BuildsASnapshotSortedById) {
 TEST(ScoreBook, ForgetsEndpointsOfWhichNothingIsLeft) {
   ScoreBook book({});
   Answer(&book, book.Plan({kNow, {"m@p"}, {}}), kNow);
-  EXPECT_EQ(book.Build(1, kNow + absl::Hours(22)).endpoints_size(), 1);
-  EXPECT_EQ(book.Build(2, kNow + absl::Hours(25)).endpoints_size(), 0);
+  EXPECT_EQ(book.Build(1, kNow + absl::Hours(24 * 31)).endpoints_size(), 1);
+  EXPECT_EQ(book.Build(2, kNow + absl::Hours(24 * 33)).endpoints_size(), 0);
   EXPECT_EQ(book.size(), 0u);
 }
 

@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <map>
 #include <set>
 
 namespace signalbox::metrics_aggregator {
@@ -27,14 +28,11 @@ TEST(EndpointWindow, SumsTheRunningBucketAndThoseOfTheSpan) {
     id.index -= i;
     window.Set(id, N(1));
   }
-  EXPECT_EQ(window.SumCounts(Resolution::kTenSeconds, absl::Minutes(5), kNow)[Count::kRequests],
-            30);
-  EXPECT_EQ(window.SumCounts(Resolution::kTenSeconds, absl::Seconds(10), kNow)[Count::kRequests],
-            1);
-  EXPECT_EQ(window.SumCounts(Resolution::kTenSeconds, absl::Minutes(5),
-                             kNow + absl::Minutes(4))[Count::kRequests],
+  EXPECT_EQ(window.Sum(Resolution::kTenSeconds, absl::Minutes(5), kNow).requests, 30);
+  EXPECT_EQ(window.Sum(Resolution::kTenSeconds, absl::Seconds(10), kNow).requests, 1);
+  EXPECT_EQ(window.Sum(Resolution::kTenSeconds, absl::Minutes(5), kNow + absl::Minutes(4)).requests,
             6);
-  EXPECT_EQ(window.SumCounts(Resolution::kMinute, absl::Minutes(5), kNow)[Count::kRequests], 0);
+  EXPECT_EQ(window.Sum(Resolution::kMinute, absl::Minutes(5), kNow).requests, 0);
 }
 
 TEST(EndpointWindow, ReplacesBucketsAndForgetsEmptyAndOldOnes) {
@@ -42,10 +40,10 @@ TEST(EndpointWindow, ReplacesBucketsAndForgetsEmptyAndOldOnes) {
   const BucketId id = BucketId::At(Resolution::kMinute, kNow);
   window.Set(id, N(3));
   window.Set(id, N(5));
-  EXPECT_EQ(window.SumCounts(Resolution::kMinute, absl::Hours(2), kNow)[Count::kRequests], 5);
-  window.Trim(kNow + absl::Minutes(119));
+  EXPECT_EQ(window.Sum(Resolution::kMinute, absl::Hours(2), kNow).requests, 5);
+  window.Trim(kNow + absl::Minutes(178));
   EXPECT_FALSE(window.empty());
-  window.Trim(kNow + absl::Minutes(121));
+  window.Trim(kNow + absl::Minutes(180));
   EXPECT_TRUE(window.empty());
   window.Set(id, N(5));
   window.Set(id, WindowCounts());
@@ -64,12 +62,46 @@ TEST(EndpointWindow, SumsDistributionsLikeCounters) {
     sum.Add(counts);
     window.Set(id, counts);
   }
-  EXPECT_TRUE(window.Sum(Resolution::kMinute, absl::Minutes(30), kNow) == sum);
+  DenseCells ttft;
+  DenseCells throughput;
+  window.SumCells(Resolution::kMinute, kNow, &ttft, &throughput);
+  DenseCells expected;
+  expected.Add(sum.ttft);
+  EXPECT_EQ(ttft.total(), sum.ttft.total());
+  EXPECT_EQ(throughput.total(), sum.throughput.total());
+  for (double q : {0.01, 0.3, 0.5, 0.9, 0.99}) EXPECT_EQ(ttft.Quantile(q), expected.Quantile(q));
+}
+
+TEST(EndpointWindow, AddingIsSettingTheSum) {
+  EndpointWindow added;
+  EndpointWindow set;
+  std::map<BucketId, WindowCounts> sums;
+  for (int i : {5, 0, 3, 5, 1, 0, 9}) {
+    BucketId id = BucketId::At(Resolution::kTenSeconds, kNow);
+    id.index -= i;
+    WindowCounts counts = N(i + 1);
+    counts.ttft.Add(i, 1);
+    added.Add(id, counts);
+    WindowCounts& sum = sums[id];
+    sum.Add(counts);
+    set.Set(id, sum);
+  }
+  for (int seconds : {10, 40, 100}) {
+    const auto of = [&](const EndpointWindow& window) {
+      return window.Sum(Resolution::kTenSeconds, absl::Seconds(seconds), kNow).requests;
+    };
+    EXPECT_EQ(of(added), of(set)) << seconds;
+  }
+  DenseCells a, b, unused;
+  added.SumCells(Resolution::kTenSeconds, kNow, &a, &unused);
+  set.SumCells(Resolution::kTenSeconds, kNow, &b, &unused);
+  EXPECT_EQ(a.total(), b.total());
+  for (double q : {0.1, 0.5, 0.9}) EXPECT_EQ(a.Quantile(q), b.Quantile(q));
 }
 
 TEST(Buckets, AllOfThemCoverEverySpan) {
   const auto ids = AllBuckets(kNow);
-  EXPECT_EQ(ids.size(), 30u + 120u + 24u);
+  EXPECT_EQ(ids.size(), 120u + 179u + 767u);
   EXPECT_EQ(std::set<BucketId>(ids.begin(), ids.end()).size(), ids.size());
 }
 

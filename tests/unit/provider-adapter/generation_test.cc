@@ -775,5 +775,214 @@ TEST_F(GenerationTest, DoesNotJudgeCutAnswers) {
   EXPECT_FALSE(observer_.outcome().finished_with_tool_calls());
 }
 
+// --- the tool-call guard ---
+
+class GuardTest : public GenerationTest {
+ protected:
+  void StartGuarded(provider::v1::ToolCallGuard guard, bool stream = true,
+                    bool calls_only = false) {
+    provider::v1::GenerateRequest request = ChatRequest("m/one@acme", stream);
+    request.set_request_class(v1::REQUEST_CLASS_TOOLS);
+    request.set_body(
+        R"({"model":"m","messages":[],"tools":[{"type":"function","function":{"name":"weather",)"
+        R"("parameters":{"type":"object","required":["city"]}}}]})");
+    request.set_tool_call_guard(guard);
+    request.set_tool_calls_only(calls_only);
+    Start(std::move(request));
+    call().Head(200);
+  }
+  void Answer(const std::string& events) {
+    call().Body(events);
+    call().End();
+    ASSERT_TRUE(sink_.result.has_value());
+  }
+  // What the client may see: contents up to the last that commits.
+  std::string Committed() const {
+    std::string all;
+    for (const auto& content : sink_.contents) {
+      if (content.commits()) all += content.data();
+    }
+    return all;
+  }
+};
+
+constexpr auto kEnforce = provider::v1::TOOL_CALL_GUARD_ENFORCE;
+constexpr auto kObserve = provider::v1::TOOL_CALL_GUARD_OBSERVE;
+constexpr char kValid[] = R"({\"city\":\"Ulm\"})";
+constexpr char kMendable[] = R"({'city':'Ulm'})";
+constexpr char kBroken[] = R"({\"city\":\"Ul)";
+
+TEST_F(GuardTest, HoldsAValidCallUntilTheAnswerHasEnded) {
+  StartGuarded(kEnforce);
+  const std::string events = ToolCallEvents(kValid);
+  call().Body(TextEvent("Looking.") + events.substr(0, events.size() - DoneEvent().size()));
+  EXPECT_THAT(sink_.text(), HasSubstr("Looking."));
+  EXPECT_THAT(sink_.text(), Not(HasSubstr("weather")));
+  EXPECT_THAT(sink_.text(), Not(HasSubstr(R"("finish_reason":"tool_calls")")));
+  Answer(DoneEvent());
+  ExpectSuccess();
+  EXPECT_THAT(sink_.contents.back().data(), HasSubstr(R"("arguments":"{\"city\":\"Ulm\"}")"));
+  EXPECT_THAT(sink_.contents.back().data(), HasSubstr(R"("finish_reason":"tool_calls")"));
+  EXPECT_TRUE(sink_.contents.back().commits());
+  EXPECT_EQ(observer_.finished->guard_result, GuardRuling::Result::kPassed);
+  EXPECT_FALSE(sink_.result->tool_call_repaired());
+}
+
+TEST_F(GuardTest, MendsACallAndTellsTheAggregatorHowItCame) {
+  for (const bool stream : {true, false}) {
+    sink_ = RecordingSink();
+    observer_ = RecordingObserver();
+    StartGuarded(kEnforce, stream);
+    Answer(ToolCallEvents(kMendable));
+    ExpectSuccess();
+    EXPECT_THAT(Committed(), HasSubstr(R"("arguments":"{\"city\":\"Ulm\"}")")) << stream;
+    EXPECT_TRUE(sink_.result->tool_call_repaired());
+    EXPECT_EQ(sink_.result->tool_call_verdict(), v1::TOOL_CALL_VERDICT_INVALID_JSON);
+    EXPECT_EQ(observer_.outcome().tool_call_verdict(), v1::TOOL_CALL_VERDICT_INVALID_JSON);
+    EXPECT_TRUE(observer_.outcome().tool_call_repaired());
+    EXPECT_TRUE(observer_.outcome().finished_with_tool_calls());
+    EXPECT_EQ(observer_.finished->guard_result, GuardRuling::Result::kRepaired);
+  }
+}
+
+TEST_F(GuardTest, RejectsACallThatCannotBeMendedAndCommitsNothing) {
+  StartGuarded(kEnforce);
+  Answer(RoleEvent() + ToolCallEvents(kBroken));
+  EXPECT_EQ(sink_.reason(), v1::REASON_TOOL_CALL_INVALID);
+  EXPECT_EQ(sink_.result->tool_call_verdict(), v1::TOOL_CALL_VERDICT_INVALID_JSON);
+  EXPECT_TRUE(sink_.result->error().retryable());
+  for (const auto& content : sink_.contents) EXPECT_FALSE(content.commits());
+  EXPECT_THAT(sink_.contents.back().data(), HasSubstr("weather")) << "for want of a better one";
+  EXPECT_THAT(sink_.contents.back().data(), HasSubstr(R"("finish_reason":"tool_calls")"));
+  // To the aggregator this is an answer like any other.
+  EXPECT_EQ(observer_.outcome().failure(), v1::REASON_UNSPECIFIED);
+  EXPECT_TRUE(observer_.outcome().finished_with_tool_calls());
+  EXPECT_EQ(observer_.outcome().tool_call_verdict(), v1::TOOL_CALL_VERDICT_INVALID_JSON);
+  EXPECT_FALSE(observer_.outcome().after_commit());
+  EXPECT_EQ(observer_.finished->guard_result, GuardRuling::Result::kRejected);
+  EXPECT_EQ(executor_.timers(), 0u);
+}
+
+TEST_F(GuardTest, SaysNothingOfABrokenCallBehindTextThatIsOut) {
+  StartGuarded(kEnforce);
+  call().Body(TextEvent("Looking."));
+  Answer(ToolCallEvents(kBroken));
+  EXPECT_EQ(sink_.reason(), v1::REASON_TOOL_CALL_INVALID);
+  EXPECT_THAT(sink_.text(), HasSubstr("Looking."));
+  EXPECT_THAT(sink_.text(), Not(HasSubstr("weather")));
+  EXPECT_THAT(sink_.text(), Not(HasSubstr(R"("finish_reason":"tool_calls")")));
+}
+
+TEST_F(GuardTest, GivesOnlyTheCallsWhereOnlyTheyAreWanted) {
+  StartGuarded(kEnforce, true, /*calls_only=*/true);
+  Answer(RoleEvent() + TextEvent("Looking once more.") + ToolCallEvents(kMendable));
+  ExpectSuccess();
+  EXPECT_THAT(sink_.text(), Not(HasSubstr("Looking")));
+  EXPECT_THAT(Committed(), HasSubstr(R"("arguments":"{\"city\":\"Ulm\"}")"));
+}
+
+TEST_F(GuardTest, RejectsAnAnswerWithoutCallsWhereOnlyTheyAreWanted) {
+  StartGuarded(kEnforce, true, /*calls_only=*/true);
+  Answer(TextEvent("No tool needed.") + FinishEvent() + DoneEvent());
+  EXPECT_EQ(sink_.reason(), v1::REASON_TOOL_CALL_INVALID);
+  EXPECT_EQ(sink_.text(), "");
+}
+
+TEST_F(GuardTest, ObservesWithoutTouchingAnything) {
+  const std::vector<std::pair<std::string, GuardRuling::Result>> cases = {
+      {kValid, GuardRuling::Result::kPassed},
+      {kMendable, GuardRuling::Result::kRepaired},
+      {kBroken, GuardRuling::Result::kRejected}};
+  for (const auto& [arguments, expected] : cases) {
+    sink_ = RecordingSink();
+    observer_ = RecordingObserver();
+    Start(ChatRequest("m/one@acme"));
+    call().Head(200);
+    Answer(ToolCallEvents(arguments));
+    const std::string unguarded = sink_.text();
+    sink_ = RecordingSink();
+    observer_ = RecordingObserver();
+    StartGuarded(kObserve);
+    Answer(ToolCallEvents(arguments));
+    ExpectSuccess();
+    EXPECT_EQ(sink_.text(), unguarded);
+    EXPECT_FALSE(sink_.result->tool_call_repaired());
+    EXPECT_EQ(observer_.finished->guard_result, expected) << arguments;
+    EXPECT_EQ(observer_.finished->guard, kObserve);
+  }
+}
+
+TEST_F(GuardTest, ShowsThatTheProviderIsAtWorkWhileCallsAreHeld) {
+  StartGuarded(kEnforce);
+  call().Body(Event(
+      R"({"tool_calls":[{"index":0,"id":"call_1","type":"function","function":{"name":"weather","arguments":""}}]})"));
+  for (int i = 0; i < 30; ++i) {
+    clock_.Advance(absl::Milliseconds(100));
+    call().Body(Event(R"({"tool_calls":[{"index":0,"function":{"arguments":" "}}]})"));
+  }
+  EXPECT_EQ(sink_.contents.size(), 4u) << "one at once, then one per second";
+  for (const auto& content : sink_.contents) {
+    EXPECT_TRUE(content.data().empty());
+    EXPECT_FALSE(content.commits());
+  }
+}
+
+TEST_F(GuardTest, PassesOnAnswersWithoutCallsAsTheyCome) {
+  StartGuarded(kEnforce);
+  call().Body(TextEvent("Hello"));
+  EXPECT_TRUE(sink_.contents.back().commits());
+  Answer(TextEvent(" world") + FinishEvent() + DoneEvent());
+  ExpectSuccess();
+  EXPECT_THAT(sink_.text(), HasSubstr(R"("finish_reason":"stop")"));
+  EXPECT_EQ(sink_.result->tool_call_verdict(), v1::TOOL_CALL_VERDICT_NO_CALL);
+  EXPECT_EQ(observer_.finished->guard_result, GuardRuling::Result::kNone);
+}
+
+TEST_F(GuardTest, BoundsWhatItHolds) {
+  limits_.max_guarded_argument_bytes = 1000;
+  StartGuarded(kEnforce);
+  call().Body(Event(
+      R"({"tool_calls":[{"index":0,"id":"call_1","type":"function","function":{"name":"weather","arguments":")" +
+      std::string(1001, 'x') + R"("}}]})"));
+  ExpectFailure(v1::REASON_PROVIDER_MALFORMED);
+}
+
+TEST_F(GuardTest, TheSinkMayDestroyTheAttemptAtTheRelease) {
+  StartGuarded(kEnforce);
+  sink_.on_content = [this] {
+    if (!sink_.contents.back().data().empty()) attempt_.reset();
+  };
+  call().Body(ToolCallEvents(kValid));
+  EXPECT_NE(attempt_, nullptr);
+  call().End();
+  EXPECT_EQ(attempt_, nullptr);
+  EXPECT_FALSE(sink_.result.has_value());
+}
+
+TEST_F(GenerationTest, TellsWhetherTheModelWasFreeToCallAndWhatTheCacheSaved) {
+  const std::vector<std::pair<std::string, bool>> cases = {
+      {"\"auto\"", true}, {"null", true}, {"\"required\"", false}, {"\"none\"", false}};
+  for (const auto& [choice, free] : cases) {
+    sink_ = RecordingSink();
+    observer_ = RecordingObserver();
+    StartWithTools(choice);
+    call().Head(200);
+    call().Body(TextEvent("x") + FinishEvent() + UsageEvent(1000, 50, 400) + DoneEvent());
+    call().End();
+    EXPECT_EQ(observer_.outcome().tool_choice_free(), free) << choice;
+  }
+  sink_ = RecordingSink();
+  observer_ = RecordingObserver();
+  provider::v1::GenerateRequest request = ChatRequest("m/one@acme");
+  request.mutable_pricing()->set_cache_read_pico(100'000);
+  Start(std::move(request));
+  call().Head(200);
+  call().Body(TextEvent("x") + FinishEvent() + UsageEvent(1000, 50, 400) + DoneEvent());
+  call().End();
+  EXPECT_FALSE(observer_.outcome().tool_choice_free());
+  EXPECT_EQ(observer_.outcome().list_cost_nano(), 1'100'000);
+  EXPECT_EQ(observer_.outcome().provider_cost_nano(), 740'000);
+}
+
 }  // namespace
 }  // namespace signalbox::provider_adapter

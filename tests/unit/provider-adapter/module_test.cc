@@ -31,6 +31,8 @@ class CountingAggregator final : public seam::MetricsAggregator {
   }
   void GetScores(absl::Duration,
                  std::function<void(absl::StatusOr<metrics::v1::ScoreSnapshot>)>) override {}
+  void RecordBenchmark(metrics::v1::RecordBenchmarkRequest, absl::Duration,
+                       std::function<void(absl::Status)>) override {}
   std::atomic<int> outcomes{0};
 };
 

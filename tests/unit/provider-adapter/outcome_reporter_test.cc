@@ -29,6 +29,8 @@ class FakeAggregator final : public seam::MetricsAggregator {
   }
   void GetScores(absl::Duration,
                  std::function<void(absl::StatusOr<metrics::v1::ScoreSnapshot>)>) override {}
+  void RecordBenchmark(metrics::v1::RecordBenchmarkRequest, absl::Duration,
+                       std::function<void(absl::Status)>) override {}
 
   std::vector<Batch> batches;
   bool answer_inside = false;

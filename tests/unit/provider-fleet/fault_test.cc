@@ -88,10 +88,10 @@ TEST_F(FleetFault, StallAfterStopsInTheMiddle) {
 }
 
 TEST_F(FleetFault, SlowDripSendsByteByByte) {
-  Arm("kind: slow_drip, interval_ms: 0.01");
+  Arm("kind: slow_drip, interval_ms: 1");
   const Response response = Whole();
   EXPECT_EQ(response.end, End::kComplete);
-  EXPECT_GT(response.reads, 50u);  // late timers send several at once
+  EXPECT_GT(response.reads, 20u);  // late timers send several at once
 }
 
 TEST_F(FleetFault, StatusHasTheProvidersBody) {

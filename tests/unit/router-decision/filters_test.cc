@@ -85,7 +85,7 @@ INSTANTIATE_TEST_SUITE_P(
     ::testing::Values(
         Case{"nothing", [](RequestFeatures&) {}, {"plain/fp8", "plain/mxfp4", "trains", "keeps-nothing"}, {}},
         Case{"only_base_slug", [](RequestFeatures& f) { Of(f).add_only("plain"); }, {"plain/fp8", "plain/mxfp4"},
-             {{"trains", "only"}, {"keeps-nothing", "only"}}, "not in provider.only [plain]"},
+             {{"trains", "only"}, {"keeps-nothing", "only"}}, "trains is not in provider.only [plain]"},
         Case{"only_tag", [](RequestFeatures& f) { Of(f).add_only("plain/fp8"); }, {"plain/fp8"},
              {{"plain/mxfp4", "only"}, {"trains", "only"}, {"keeps-nothing", "only"}}},
         Case{"only_display_name", [](RequestFeatures& f) { Of(f).add_only("plain ltd"); }, {"plain/fp8", "plain/mxfp4"},
@@ -93,13 +93,17 @@ INSTANTIATE_TEST_SUITE_P(
         Case{"only_unknown", [](RequestFeatures& f) { Of(f).add_only("nobody"); }, {},
              {{"plain/fp8", "only"}, {"plain/mxfp4", "only"}, {"trains", "only"}, {"keeps-nothing", "only"}}},
         Case{"ignore", [](RequestFeatures& f) { Of(f).add_ignore("PLAIN"); }, {"trains", "keeps-nothing"},
-             {{"plain/fp8", "ignore"}, {"plain/mxfp4", "ignore"}}, "in provider.ignore [PLAIN]"},
+             {{"plain/fp8", "ignore"}, {"plain/mxfp4", "ignore"}}, "plain/fp8 is in provider.ignore [PLAIN]"},
         Case{"only_and_ignore", [](RequestFeatures& f) { Of(f).add_only("plain"); Of(f).add_ignore("plain/fp8"); },
              {"plain/mxfp4"}, {{"plain/fp8", "ignore"}, {"trains", "only"}, {"keeps-nothing", "only"}}},
         Case{"data_collection", [](RequestFeatures& f) { Of(f).set_deny_data_collection(true); },
              {"plain/fp8", "plain/mxfp4", "keeps-nothing"}, {{"trains", "data_collection"}}, "data_collection is deny"},
         Case{"zdr", [](RequestFeatures& f) { Of(f).set_zdr(true); }, {"keeps-nothing"},
              {{"plain/fp8", "zdr"}, {"plain/mxfp4", "zdr"}, {"trains", "zdr"}}},
+        Case{"distillable", [](RequestFeatures& f) { Of(f).set_enforce_distillable_text(true); }, {},
+             {{"plain/fp8", "distillable"}, {"plain/mxfp4", "distillable"}, {"trains", "distillable"},
+              {"keeps-nothing", "distillable"}},
+             "the licence of a/text is not known to allow distillation; enforce_distillable_text is true"},
         Case{"fp4_covers_mxfp4", [](RequestFeatures& f) { Of(f).add_quantizations("fp4"); }, {"plain/mxfp4"},
              {{"plain/fp8", "quantizations"}, {"trains", "quantizations"}, {"keeps-nothing", "quantizations"}},
              "quantization bf16 is not in [fp4]"},
@@ -110,7 +114,7 @@ INSTANTIATE_TEST_SUITE_P(
               {"keeps-nothing", "quantizations"}}},
         Case{"modality", [](RequestFeatures& f) { f.add_input_modalities("image"); }, {},
              {{"plain/fp8", "input_modalities"}, {"plain/mxfp4", "input_modalities"}, {"trains", "input_modalities"},
-              {"keeps-nothing", "input_modalities"}}, "the model takes no image input"},
+              {"keeps-nothing", "input_modalities"}}, "the model takes no image input, only [text]"},
         Case{"tools_always_filter", [](RequestFeatures& f) { f.set_request_class(common::v1::REQUEST_CLASS_TOOLS); },
              {"plain/fp8", "trains", "keeps-nothing"}, {{"plain/mxfp4", "parameters"}}, "does not support tools"},
         Case{"other_parameters_do_not", [](RequestFeatures& f) { f.add_parameters("seed"); },
@@ -146,7 +150,8 @@ INSTANTIATE_TEST_SUITE_P(
              {"plain/fp8", "trains", "keeps-nothing"}, {{"plain/mxfp4", "max_price"}}, "request price 0.01 > 0"},
         Case{"order_without_fallbacks",
              [](RequestFeatures& f) { Of(f).add_order("trains"); Of(f).set_allow_fallbacks(false); }, {"trains"},
-             {{"plain/fp8", "order"}, {"plain/mxfp4", "order"}, {"keeps-nothing", "order"}}, "allow_fallbacks is false"},
+             {{"plain/fp8", "order"}, {"plain/mxfp4", "order"}, {"keeps-nothing", "order"}},
+             "plain/fp8 is not in provider.order [trains]; allow_fallbacks is false"},
         Case{"order_with_fallbacks", [](RequestFeatures& f) { Of(f).add_order("trains"); },
              {"plain/fp8", "plain/mxfp4", "trains", "keeps-nothing"}, {}}),
     [](const ::testing::TestParamInfo<Case>& test) { return test.param.name; });
@@ -157,6 +162,20 @@ TEST(FreeVariant, AdmitsFreeEndpointsAndNoOthers) {
   EXPECT_THAT(Tags(response), ElementsAre("keeps-nothing/free"));
   EXPECT_EQ(response.excluded_size(), 6);
   EXPECT_THAT(response.excluded(0).detail(), HasSubstr("not a free endpoint"));
+}
+
+TEST(Distillable, ModelsPassWhereDistillationIsAskedFor) {
+  World world(R"(
+providers: [{slug: one}]
+models:
+- {id: a/open, distillable: true, endpoints: [{tag: one}]}
+- {id: a/closed, endpoints: [{tag: one}]}
+)");
+  RequestFeatures features = Request({"a/closed", "a/open"});
+  features.mutable_provider()->set_enforce_distillable_text(true);
+  const router::v1::DecideResponse response = world.Decide(features);
+  ASSERT_EQ(response.candidates_size(), 1);
+  EXPECT_EQ(response.candidates(0).model(), "a/open");
 }
 
 TEST(Modalities, OfTheModelAreEnough) {

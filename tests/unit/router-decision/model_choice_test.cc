@@ -49,6 +49,18 @@ TEST(ChooseModels, ReadsVariantsAndTheLastSortWins) {
   EXPECT_EQ((*choices)[0].sort, ProviderPreferences::SORT_PRICE);
 }
 
+TEST(ChooseModels, FloorAdmitsFlexAndNitroPriorityEndpoints) {
+  const auto admits = [](const char* name) {
+    const ModelChoice choice = (*Choose({name}))[0];
+    return std::pair(choice.admits_flex, choice.admits_priority);
+  };
+  EXPECT_EQ(admits("z-ai/glm-5"), std::pair(false, false));
+  EXPECT_EQ(admits("z-ai/glm-5:floor"), std::pair(true, false));
+  EXPECT_EQ(admits("z-ai/glm-5:nitro"), std::pair(false, true));
+  EXPECT_EQ(admits("z-ai/glm-5:exacto"), std::pair(false, false));
+  EXPECT_EQ(admits("z-ai/glm-5:nitro:floor"), std::pair(true, false));
+}
+
 TEST(ChooseModels, AVariantWinsOverTheRequestsSort) {
   router::v1::RequestFeatures features = Request({"z-ai/glm-5:nitro", "z-ai/glm-4.7"});
   features.mutable_provider()->set_sort(ProviderPreferences::SORT_LATENCY);

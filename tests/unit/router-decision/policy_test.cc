@@ -66,17 +66,85 @@ TEST(PriceFirst, DrawsByTheInverseSquareOfThePrice) {
   EXPECT_NEAR(static_cast<double>(firsts["cheap"]) / firsts["middle"], 9, 0.6);
 }
 
-TEST(PriceFirst, DrawsTheFallbacksByWeightToo) {
+TEST(PriceFirst, TheFallbacksFollowByPrice) {
   World world(kYaml);
-  Router router = world.MakeRouter(7);
-  int middle_second = 0, cheap_first = 0;
-  for (int i = 0; i < 20'000; ++i) {
-    const std::vector<std::string> tags = Tags(*router.DecideNow(Request({"a/one"})));
-    if (tags[0] != "cheap") continue;
-    ++cheap_first;
-    middle_second += tags[1] == "middle";
+  for (uint64_t seed = 1; seed < 200; ++seed) {
+    const std::vector<std::string> tags = Tags(world.Decide(Request({"a/one"}), seed));
+    const auto second = tags[0] == "cheap" ? "middle" : "cheap";
+    EXPECT_EQ(tags[1], second) << "seed " << seed;
   }
-  EXPECT_NEAR(static_cast<double>(middle_second) / cheap_first, 0.9, 0.01);  // 1/9 against 1/81
+}
+
+TEST(PriceFirst, PricesInWhatGoesWrong) {
+  World world(kYaml);
+  // Of three attempts at the cheap one half fail: 1 / 0.5^4 = 16 times its price, above the dear
+  // one's.
+  world.Score("a/one@cheap").mutable_failure()->set_mean(0.5);
+  world.Score("a/one@cheap").mutable_failure()->set_weight(200);
+  world.Publish();
+  const DecideResponse response = world.Explain(Request({"a/one"}));
+  EXPECT_EQ(response.candidates(2).provider_slug(), "cheap");
+  EXPECT_NEAR(static_cast<double>(response.candidates(2).score().adjusted_price_pico()), 16e6, 2e5);
+  EXPECT_EQ(response.candidates(2).score().order_price_pico(), 1'000'000);
+}
+
+TEST(PriceFirst, UptimeTiersComeOneAfterTheOther) {
+  World world(kYaml);
+  const auto uptime = [&](absl::string_view endpoint, int64_t attempts, int64_t failures) {
+    world.Score(endpoint).set_attempts_30m(attempts);
+    world.Score(endpoint).set_failures_30m(failures);
+  };
+  uptime("a/one@cheap", 100, 25);   // 75 %
+  uptime("a/one@middle", 100, 10);  // 90 %
+  uptime("a/one@dear", 99, 50);     // too few attempts to say
+  world.Publish();
+  const DecideResponse response = world.Explain(Request({"a/one"}));
+  EXPECT_THAT(Tags(response), ElementsAre("dear", "middle", "cheap"));
+  EXPECT_EQ(response.candidates(1).score().tier(), "degraded");
+  EXPECT_EQ(response.candidates(2).score().tier(), "fallback_only");
+  EXPECT_THAT(response.candidates(2).score().reason(), HasSubstr("uptime below 80 %"));
+  // An explicit sort is the client's own choice.
+  EXPECT_EQ(Tags(world.Decide(Request({"a/one:floor"}))).front(), "cheap");
+}
+
+TEST(Order, AnOpenCircuitGoesLast) {
+  World world(kYaml);
+  world.Score("a/one@cheap")
+      .set_circuit_open_until_unix_ms(absl::ToUnixMillis(world.clock.Now() + absl::Seconds(12)));
+  world.Publish();
+  const DecideResponse response = world.Explain(Request({"a/one:floor"}));
+  EXPECT_EQ(Tags(response).back(), "cheap");
+  EXPECT_THAT(response.candidates(2).score().reason(), HasSubstr("circuit open for 12 s more"));
+  EXPECT_TRUE(response.candidates(2).conversations_leave());
+  EXPECT_FALSE(response.candidates(0).conversations_leave());
+}
+
+TEST(Order, EndpointsThatMissTheSpeedAskedForComeAfter) {
+  World world(kYaml);
+  world.Score("a/one@cheap").mutable_throughput_5m_tps()->set_p50(20);
+  world.Score("a/one@dear").mutable_throughput_5m_tps()->set_p50(80);
+  world.Publish();
+  RequestFeatures features = Request({"a/one"});
+  features.mutable_provider()->mutable_preferred_min_throughput_tps()->set_p50(50);
+  const DecideResponse response = world.Explain(features);
+  EXPECT_EQ(response.candidates(0).provider_slug(), "dear");
+  EXPECT_EQ(response.candidates_size(), 3);
+  EXPECT_THAT(response.candidates(2).score().reason(),
+              HasSubstr("at least 50.0 tokens/s preferred"));
+}
+
+TEST(Conversations, AreDrawnOnceAndForAll) {
+  World world(kYaml);
+  std::map<std::string, int> firsts;
+  for (int i = 0; i < 300; ++i) {
+    RequestFeatures features = Request({"a/one"});
+    features.set_session_key(std::to_string(i));
+    const std::string first = Tags(world.Decide(features, 1)).front();
+    ++firsts[first];
+    for (uint64_t seed = 2; seed < 5; ++seed)
+      EXPECT_EQ(Tags(world.Decide(features, seed)).front(), first) << "session " << i;
+  }
+  EXPECT_NEAR(firsts["cheap"], 300 / (1 + 1.0 / 9 + 1.0 / 81), 30);
 }
 
 TEST(PriceFirst, SharesAreTheProbabilitiesOfBeingFirst) {
@@ -229,14 +297,18 @@ TEST(Models, AreSortedTogetherOnRequest) {
 // --- Auto Exacto
 // -----------------------------------------------------------------------------------------------------
 
+// The published rule.
 void GiveTiers(World& world) {
+  PolicySettings policy;
+  policy.documented_exacto = true;
+  world.holder.SetPolicy(policy);
   world.Score("a/one@cheap").set_exacto_tier(metrics::v1::EXACTO_TIER_DEPRIORITISED);
   world.Score("a/one@cheap").set_exacto_reason("tool success 0.912 below 0.957");
   world.Score("a/one@dear").set_exacto_tier(metrics::v1::EXACTO_TIER_GOOD);
   world.Publish();  // middle has no score: insufficient data
 }
 
-TEST(AutoExacto, OrdersToolRequestsByTier) {
+TEST(DocumentedExacto, OrdersToolRequestsByTier) {
   World world(kYaml);
   GiveTiers(world);
   for (uint64_t seed = 1; seed < 50; ++seed) {
@@ -252,10 +324,91 @@ TEST(AutoExacto, OrdersToolRequestsByTier) {
   EXPECT_THAT(response.candidates(2).score().reason(), HasSubstr("tool success 0.912 below 0.957"));
 }
 
-TEST(AutoExacto, DrawsByPriceWithinATier) {
+TEST(DocumentedExacto, DrawsByPriceWithinATier) {
   World world(kYaml);
+  PolicySettings policy;
+  policy.documented_exacto = true;
+  world.holder.SetPolicy(policy);
   std::map<std::string, int> firsts = FirstPlaces(world, ToolRequest({"a/one"}), 20'000);
   EXPECT_NEAR(static_cast<double>(firsts["cheap"]) / firsts["middle"], 9, 1);
+}
+
+// What is believed of an endpoint's tool calls.
+void Believe(World& world, absl::string_view endpoint, double error, double weight) {
+  metrics::v1::EndpointScore& score = world.Score(endpoint);
+  score.mutable_tool_error()->set_mean(error);
+  score.mutable_tool_error()->set_weight(weight);
+  score.set_tool_outcomes(static_cast<int64_t>(weight));
+}
+
+TEST(AutoExacto, FollowsTheToolCallsNotThePrice) {
+  World world(kYaml);
+  Believe(world, "a/one@cheap", 0.2, 1000);
+  Believe(world, "a/one@middle", 0.05, 1000);
+  Believe(world, "a/one@dear", 0.001, 1000);
+  world.Publish();
+  std::map<std::string, int> firsts = FirstPlaces(world, ToolRequest({"a/one"}), 1000);
+  EXPECT_GT(firsts["dear"], 980);
+  const DecideResponse response = world.Explain(ToolRequest({"a/one"}));
+  EXPECT_EQ(response.strategy(), "auto_exacto");
+  EXPECT_THAT(Tags(response), ElementsAre("dear", "middle", "cheap"));
+  EXPECT_GT(response.candidates(0).score().share(), 0.99);
+  EXPECT_THAT(response.candidates(2).score().reason(),
+              HasSubstr("tool-call error 20.00 % expected (worth 1000 outcomes)"));
+  EXPECT_TRUE(response.candidates(2).conversations_leave());
+}
+
+TEST(AutoExacto, EqualsAreSettledByThePriceAndExactoIgnoresIt) {
+  World world(kYaml);
+  for (absl::string_view endpoint : {"a/one@cheap", "a/one@middle", "a/one@dear"})
+    Believe(world, endpoint, 0.01, 3000);
+  world.Publish();
+  EXPECT_GT(FirstPlaces(world, ToolRequest({"a/one"}), 1000)["cheap"], 900);
+  std::map<std::string, int> firsts = FirstPlaces(world, ToolRequest({"a/one:exacto"}), 3000);
+  EXPECT_NEAR(firsts["dear"], 1000, 150);
+}
+
+TEST(AutoExacto, TriesWhatNobodyKnowsWithinTheProbation) {
+  World world(kYaml);
+  Believe(world, "a/one@cheap", 0.08, 500);
+  Believe(world, "a/one@middle", 0.08, 500);
+  world.Publish();
+  const int draws = 5000;
+  std::map<std::string, int> firsts = FirstPlaces(world, ToolRequest({"a/one"}), draws);
+  EXPECT_GT(firsts["dear"], draws / 50);
+  EXPECT_LT(firsts["dear"], draws * 0.32);
+}
+
+TEST(AutoExacto, AnAlarmLeavesAProbe) {
+  World world(kYaml);
+  Believe(world, "a/one@cheap", 0.4, 20);
+  Believe(world, "a/one@middle", 0.01, 1000);
+  world.Score("a/one@cheap").set_tool_alarm_unix_ms(1);
+  world.Publish();
+  const int draws = 10'000;
+  std::map<std::string, int> firsts = FirstPlaces(world, ToolRequest({"a/one"}), draws);
+  EXPECT_NEAR(firsts["cheap"], draws * 0.01, 60);
+  const DecideResponse response = world.Explain(ToolRequest({"a/one"}));
+  for (const auto& candidate : response.candidates()) {
+    EXPECT_EQ(candidate.conversations_leave(), candidate.provider_slug() == "cheap");
+    if (candidate.provider_slug() == "cheap") {
+      EXPECT_EQ(candidate.score().tier(), "alarm");
+    }
+  }
+}
+
+TEST(AutoExacto, FiltersLeaveTheSharesOfTheRestInProportion) {
+  World world(kYaml);
+  Believe(world, "a/one@cheap", 0.001, 3000);
+  Believe(world, "a/one@middle", 0.02, 100);
+  Believe(world, "a/one@dear", 0.03, 100);
+  world.Publish();
+  RequestFeatures features = ToolRequest({"a/one"});
+  features.mutable_provider()->add_ignore("cheap");
+  std::map<std::string, int> firsts = FirstPlaces(world, features, 2000);
+  EXPECT_EQ(firsts["cheap"], 0);
+  EXPECT_GT(firsts["middle"], 1000);
+  EXPECT_GT(firsts["dear"], 0);
 }
 
 TEST(AutoExacto, YieldsToEverySortAndOrder) {
@@ -281,7 +434,7 @@ TEST(AutoExacto, DoesNotApplyToPlainRequestsNorWhenSwitchedOff) {
   EXPECT_EQ(world.Decide(ToolRequest({"a/one"})).strategy(), "price");
 }
 
-TEST(Exacto, AsksForTheTiersWithoutTools) {
+TEST(DocumentedExacto, AsksForTheTiersWithoutTools) {
   World world(kYaml);
   GiveTiers(world);
   const DecideResponse response = world.Decide(Request({"a/one:exacto"}));
@@ -289,7 +442,7 @@ TEST(Exacto, AsksForTheTiersWithoutTools) {
   EXPECT_THAT(Tags(response), ElementsAre("dear", "middle", "cheap"));
 }
 
-TEST(AutoExacto, AnOutageWeighsMoreThanATier) {
+TEST(DocumentedExacto, AnOutageWeighsMoreThanATier) {
   World world(kYaml);
   GiveTiers(world);
   Break(world, "a/one@dear", absl::Seconds(5));

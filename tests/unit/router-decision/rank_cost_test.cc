@@ -48,7 +48,7 @@ TEST(RankCost, OrderingTwentyFiveEndpointsAllocatesNothing) {
   GTEST_SKIP() << "sanitizers have their own allocator";
 #endif
   World world(LargeModel());
-  const router::v1::RequestFeatures features = ToolRequest({"a/one:exacto"});
+  const router::v1::RequestFeatures features = ToolRequest({"a/one"});
   const std::shared_ptr<const Snapshot> snapshot = world.holder.Get();
   Rng rng(1);
   const int64_t before = allocations.load();

@@ -57,7 +57,7 @@ TEST(Router, FillsTheCandidate) {
   EXPECT_FALSE(candidate.has_score());
   EXPECT_EQ(response.snapshot_version(), 1u);
   EXPECT_EQ(response.snapshot_age_ms(), 250);
-  EXPECT_EQ(response.valid_for_ms(), 2000);
+  EXPECT_EQ(response.valid_for_ms(), 1000);
 }
 
 TEST(Router, ExplainFillsEveryNumber) {

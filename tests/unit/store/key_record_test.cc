@@ -18,6 +18,7 @@ TEST(KeyRecord, ComesBackAsItWentIn) {
   record.disabled = true;
   record.created = absl::FromUnixMillis(1'700'000'000'123);
   record.limit = NanoUsd{7};
+  record.tool_call_guard = "enforce";
   const auto back = DecodeKeyRecord("h", AsReply(EncodeKeyRecord(record)));
   ASSERT_TRUE(back.ok());
   EXPECT_EQ(back->hash, "h");
@@ -26,6 +27,14 @@ TEST(KeyRecord, ComesBackAsItWentIn) {
   EXPECT_EQ(back->created, record.created);
   EXPECT_FALSE(back->expires.has_value());
   EXPECT_EQ(back->limit->value, 7);
+  EXPECT_EQ(back->tool_call_guard, "enforce");
+}
+
+TEST(KeyRecord, HasNoToolCallGuardOfItsOwnUnlessStored) {
+  const auto back = DecodeKeyRecord("h", AsReply(EncodeKeyRecord(KeyRecord())));
+  ASSERT_TRUE(back.ok());
+  EXPECT_EQ(back->tool_call_guard, "");
+  EXPECT_FALSE(DecodeKeyRecord("h", AsReply({"disabled", "0", "tool_call_guard", "on"})).ok());
 }
 
 TEST(KeyRecord, NeverPermitsMoreThanWasStored) {

@@ -79,8 +79,13 @@ void AnswerState::CountOutput(absl::string_view text) {
   facts_.output_chars += static_cast<int64_t>(text.size());
 }
 
-void AnswerState::AddText(Choice& choice, absl::string_view text) {
+void AnswerState::CountText(absl::string_view text) {
   CountOutput(text);
+  if (!text.empty()) facts_.text_seen = true;
+}
+
+void AnswerState::AddText(Choice& choice, absl::string_view text) {
+  CountText(text);
   if (options_.keep_text && facts_.text.size() < options_.max_text_bytes) {
     const absl::string_view kept = text.substr(0, options_.max_text_bytes - facts_.text.size());
     facts_.text.append(kept.data(), kept.size());
@@ -89,17 +94,17 @@ void AnswerState::AddText(Choice& choice, absl::string_view text) {
 }
 
 void AnswerState::AddReasoning(Choice& choice, absl::string_view text) {
-  CountOutput(text);
+  CountText(text);
   if (!options_.stream) choice.reasoning.append(text.data(), text.size());
 }
 
 void AnswerState::AddRefusal(Choice& choice, absl::string_view text) {
-  CountOutput(text);
+  CountText(text);
   if (!options_.stream) choice.refusal.append(text.data(), text.size());
 }
 
 void AnswerState::AddReasoningDetail(Choice& choice, ReasoningDetail detail) {
-  if (!detail.text.empty()) facts_.content_seen = true;
+  if (!detail.text.empty()) AddOtherContent();
   if (options_.stream) return;
   if (!choice.reasoning_details.empty() && Continues(choice.reasoning_details.back(), detail)) {
     choice.reasoning_details.back().text += detail.text;
@@ -147,6 +152,7 @@ ToolCallState* AnswerState::NewCall(Choice& choice, absl::optional<int64_t> prov
   ToolCall call;
   call.id = id.empty() ? GeneratedId() : std::string(id);
   call.index = static_cast<int>(choice.tools.size());
+  call.choice = choice.index;
   choice.tools.push_back({provider_index, facts_.tool_calls.size()});
   facts_.tool_calls.push_back(std::move(call));
   facts_.content_seen = true;
@@ -176,6 +182,7 @@ absl::optional<AnswerState::ToolFragment> AnswerState::AddToolFragment(
 
 void AnswerState::AddArguments(const ToolFragment& fragment, absl::string_view text) {
   CountOutput(text);
+  facts_.argument_chars += static_cast<int64_t>(text.size());
   facts_.tool_calls[fragment.fact].arguments.append(text.data(), text.size());
 }
 

@@ -77,7 +77,7 @@ class AnswerState {
   // index are joined.
   void AddReasoningDetail(Choice& choice, ReasoningDetail detail);
   // Content that is neither text nor tool call (an image, audio).
-  void AddOtherContent() { facts_.content_seen = true; }
+  void AddOtherContent() { facts_.content_seen = facts_.text_seen = true; }
 
   // One fragment of a tool call, assigned to its call.
   struct ToolFragment {
@@ -108,6 +108,7 @@ class AnswerState {
   ToolCallState* NewCall(Choice& choice, absl::optional<int64_t> provider_index,
                          absl::string_view id);
   void CountOutput(absl::string_view text);
+  void CountText(absl::string_view text);
   std::string GeneratedId() const;
 
   const AnswerOptions options_;
