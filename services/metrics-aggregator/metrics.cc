@@ -68,6 +68,14 @@ SnapshotGauges::SnapshotGauges(obs::Metrics& metrics)
           "signalbox_aggregator_endpoint_tool_success",
           "Share of tool-call requests of the last 2 hours with valid calls; NaN without any.",
           {"endpoint"})),
+      tool_error_(metrics.Gauge("signalbox_aggregator_endpoint_tool_error_expected",
+                                "Share of broken tool calls that routing expects, 0 to 1.",
+                                {"endpoint"})),
+      alarm_(metrics.Gauge("signalbox_aggregator_endpoint_tool_alarm",
+                           "1 while the endpoint's tool calls are taken for broken.",
+                           {"endpoint"})),
+      circuit_(metrics.Gauge("signalbox_aggregator_endpoint_circuit_open",
+                             "1 while the endpoint's circuit is open.", {"endpoint"})),
       throughput_(metrics.Gauge("signalbox_aggregator_endpoint_throughput_tokens_per_second",
                                 "Median over the last 30 minutes; 0 without data.", {"endpoint"})),
       ttft_(metrics.Gauge("signalbox_aggregator_endpoint_ttft_seconds",
@@ -89,6 +97,9 @@ void SnapshotGauges::Show(const metrics::v1::ScoreSnapshot& snapshot) {
     handles.availability.Set(Share(score.attempts_5m() - score.failures_5m(), score.attempts_5m()));
     handles.tool_success.Set(
         Share(score.tool_requests_2h() - score.tool_failures_2h(), score.tool_requests_2h()));
+    handles.tool_error.Set(score.tool_error().mean());
+    handles.alarm.Set(score.tool_alarm_unix_ms() > 0 ? 1 : 0);
+    handles.circuit.Set(score.circuit_open_until_unix_ms() > snapshot.computed_unix_ms() ? 1 : 0);
     handles.throughput.Set(score.throughput_tps().p50());
     handles.ttft.Set(score.ttft_ms().p50() / 1e3);
     handles.tier.Set(score.exacto_tier());
@@ -98,8 +109,10 @@ void SnapshotGauges::Show(const metrics::v1::ScoreSnapshot& snapshot) {
 
 SnapshotGauges::Handles SnapshotGauges::MakeHandles(const std::string& endpoint) {
   return {availability_.With({endpoint}), tool_success_.With({endpoint}),
-          throughput_.With({endpoint}),   ttft_.With({endpoint}),
-          tier_.With({endpoint}),         0};
+          tool_error_.With({endpoint}),   alarm_.With({endpoint}),
+          circuit_.With({endpoint}),      throughput_.With({endpoint}),
+          ttft_.With({endpoint}),         tier_.With({endpoint}),
+          0};
 }
 
 void SnapshotGauges::RemoveGone() {
@@ -110,7 +123,8 @@ void SnapshotGauges::RemoveGone() {
     }
     const absl::string_view label[] = {it->first};
     for (obs::GaugeFamily* family :
-         {&availability_, &tool_success_, &throughput_, &ttft_, &tier_}) {
+         {&availability_, &tool_success_, &tool_error_, &alarm_, &circuit_, &throughput_, &ttft_,
+          &tier_}) {
       family->Remove(label);
     }
     it = endpoints_.erase(it);

@@ -45,7 +45,7 @@ class SnapshotGauges {
 
  private:
   struct Handles {
-    obs::Gauge availability, tool_success, throughput, ttft, tier;
+    obs::Gauge availability, tool_success, tool_error, alarm, circuit, throughput, ttft, tier;
     uint64_t seen = 0;
   };
   Handles MakeHandles(const std::string& endpoint);
@@ -53,6 +53,9 @@ class SnapshotGauges {
 
   obs::GaugeFamily& availability_;
   obs::GaugeFamily& tool_success_;
+  obs::GaugeFamily& tool_error_;
+  obs::GaugeFamily& alarm_;
+  obs::GaugeFamily& circuit_;
   obs::GaugeFamily& throughput_;
   obs::GaugeFamily& ttft_;
   obs::GaugeFamily& tier_;

@@ -131,10 +131,8 @@ void Publisher::Publish(absl::Time now) {
     return;
   }
   const uint64_t version = NextVersion(last_version_, now);
-  metrics::v1::ScoreSnapshot snapshot = book_->Build(version, now);
-  ApplyBenchmarks(benchmark_table_, &snapshot);
   scores_.Publish(
-      lease_.value(), snapshot,
+      lease_.value(), book_->Build(version, now, benchmark_table_),
       [this, alive = std::weak_ptr<bool>(alive_), version, now](const absl::Status& status) {
         if (!alive.expired()) OnPublished(version, now, status);
       });

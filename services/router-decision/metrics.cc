@@ -50,4 +50,51 @@ RouterMetrics::RouterMetrics(obs::Metrics& metrics) {
   polls_failed = polls.With({"error"});
 }
 
+ShareGauges::ShareGauges(obs::Metrics& metrics)
+    : shares_(metrics.Gauge("signalbox_router_endpoint_share",
+                            "Part of a model's requests with tools that the endpoint gets, 0 to 1.",
+                            {"endpoint"})) {}
+
+void ShareGauges::Show(const Snapshot& snapshot) {
+  if (!snapshot.ready()) return;
+  ++round_;
+  for (const config::v1::Model& model : snapshot.catalogue().source().models())
+    ShowModel(snapshot, snapshot.catalogue().EndpointsOf(model.id()));
+  for (auto it = endpoints_.begin(); it != endpoints_.end();) {
+    if (it->second.seen == round_) {
+      ++it;
+      continue;
+    }
+    const absl::string_view label[] = {it->first};
+    shares_.Remove(label);
+    it = endpoints_.erase(it);
+  }
+}
+
+void ShareGauges::ShowModel(const Snapshot& snapshot,
+                            absl::Span<const catalogue::Endpoint* const> endpoints) {
+  std::vector<int> seats;
+  std::vector<const EndpointFacts*> live;
+  bool known = false;
+  for (const catalogue::Endpoint* endpoint : endpoints) {
+    const EndpointFacts& facts = snapshot.facts(endpoint->index);
+    if (facts.scores == nullptr || facts.free) continue;
+    known |= facts.score != nullptr;
+    seats.push_back(facts.seat);
+    live.push_back(&facts);
+  }
+  if (!known || snapshot.policy().documented_exacto) return;
+  std::vector<double> shares(seats.size());
+  live[0]->scores->auto_exacto.Shares(seats, absl::MakeSpan(shares));
+  for (size_t i = 0; i < live.size(); ++i) {
+    if (live[i]->score == nullptr) continue;
+    const std::string& id = live[i]->endpoint->id;
+    auto found = endpoints_.find(id);
+    if (found == endpoints_.end())
+      found = endpoints_.emplace(id, Handle{shares_.With({id}), 0}).first;
+    found->second.seen = round_;
+    found->second.gauge.Set(shares[i]);
+  }
+}
+
 }  // namespace signalbox::router_decision

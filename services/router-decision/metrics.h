@@ -4,7 +4,14 @@
 #ifndef SIGNALBOX_SERVICES_ROUTER_DECISION_METRICS_H_
 #define SIGNALBOX_SERVICES_ROUTER_DECISION_METRICS_H_
 
+#include <cstdint>
+#include <map>
+#include <string>
+
+#include "absl/types/span.h"
+#include "common/catalogue/catalogue.h"
 #include "common/obs/metrics.h"
+#include "services/router-decision/core/snapshot.h"
 
 namespace signalbox::router_decision {
 
@@ -28,6 +35,26 @@ struct RouterMetrics {
   obs::Gauge active_providers;  // signalbox_router_active_providers
   obs::Counter polls_ok;        // signalbox_router_provider_polls_total{outcome}
   obs::Counter polls_failed;
+};
+
+// The shares of the snapshot in use as gauges, one per endpoint of which scores are known: the part of
+// a model's requests with tools and without preferences that it gets. Thread-compatible.
+class ShareGauges {
+ public:
+  explicit ShareGauges(obs::Metrics& metrics);
+  // Sets the gauges and removes those of endpoints that are gone.
+  void Show(const Snapshot& snapshot);
+
+ private:
+  struct Handle {
+    obs::Gauge gauge;
+    uint64_t seen = 0;
+  };
+  void ShowModel(const Snapshot& snapshot, absl::Span<const catalogue::Endpoint* const> endpoints);
+
+  obs::GaugeFamily& shares_;
+  uint64_t round_ = 0;
+  std::map<std::string, Handle> endpoints_;
 };
 
 }  // namespace signalbox::router_decision

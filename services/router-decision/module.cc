@@ -50,7 +50,11 @@ RouterModule::RouterModule(Options options, const PolicySettings& policy,
       metrics_(options.metrics),
       snapshots_(std::make_shared<SnapshotHolder>()),
       router_(*snapshots_, options.clock, SeedOrEntropy(options.seed), metrics_),
-      render_hook_(options.metrics.OnRender([this] { router_.UpdateGauges(); })),
+      shares_(options.metrics),
+      render_hook_(options.metrics.OnRender([this] {
+        router_.UpdateGauges();
+        shares_.Show(*snapshots_->Get());
+      })),
       loop_("router"),
       connection_(loop_, options.redis, options.clock,
                   redis::ConnectionMetrics(options.metrics, options.redis.role)),

@@ -71,6 +71,7 @@ class RouterModule final : public host::Module {
   const RouterMetrics metrics_;
   const std::shared_ptr<SnapshotHolder> snapshots_;  // shared with the catalogue's reload listener
   Router router_;
+  ShareGauges shares_;
   std::shared_ptr<void> render_hook_;
   net::EventLoop loop_;
   redis::Connection connection_;

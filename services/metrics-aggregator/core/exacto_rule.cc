@@ -107,14 +107,31 @@ std::string Missing(const EndpointScore& score, const ExactoOptions& options) {
                       options.min_tool_requests_2h, " tool-call requests in 2 hours");
 }
 
-void JudgeOne(EndpointScore* score, absl::Span<const Signal> signals,
+bool IsMeasured(const EndpointScore& score) { return score.benchmark_cases() > 0; }
+
+bool BenchmarksCount(absl::Span<EndpointScore* const> endpoints, const ExactoOptions& options) {
+  absl::flat_hash_set<absl::string_view> providers;
+  for (const EndpointScore* score : endpoints) {
+    if (IsMeasured(*score)) providers.insert(ProviderOf(score->endpoint_id()));
+  }
+  return providers.size() >= static_cast<size_t>(options.min_providers);
+}
+
+void JudgeOne(EndpointScore* score, absl::Span<const Signal> signals, bool benchmarks_count,
               const ExactoOptions& options) {
   bool enough = true;
+  if (benchmarks_count && score->benchmark_low()) {
+    return SetStanding(score, metrics::v1::EXACTO_TIER_DEPRIORITISED, score->benchmark_reason());
+  }
   for (const Signal& signal : signals) {
     const std::optional<double> value = signal.read(*score, options);
     enough &= value.has_value();
     if (!value.has_value() || !signal.Fails(*value)) continue;
     return SetStanding(score, metrics::v1::EXACTO_TIER_DEPRIORITISED, signal.Explain(*value));
+  }
+  if (enough && benchmarks_count && !IsMeasured(*score)) {
+    return SetStanding(score, metrics::v1::EXACTO_TIER_INSUFFICIENT_DATA,
+                       "insufficient data: no benchmark, unlike its peers");
   }
   if (!enough)
     return SetStanding(score, metrics::v1::EXACTO_TIER_INSUFFICIENT_DATA, Missing(*score, options));
@@ -157,7 +174,8 @@ void JudgeModel(absl::Span<EndpointScore* const> endpoints, const ExactoOptions&
                       {ToolSuccessOf, options.tool_success_sigmas, 0, "tool-call success", " %",
                        100, 0, std::nullopt}};
   for (Signal& signal : signals) signal.Measure(endpoints, options);
-  for (EndpointScore* score : endpoints) JudgeOne(score, signals, options);
+  const bool benchmarks_count = BenchmarksCount(endpoints, options);
+  for (EndpointScore* score : endpoints) JudgeOne(score, signals, benchmarks_count, options);
 }
 
 void JudgeSnapshot(const ExactoOptions& options, metrics::v1::ScoreSnapshot* snapshot) {

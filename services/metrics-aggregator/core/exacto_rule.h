@@ -11,8 +11,10 @@
 // below that, one cell takes its place: otherwise a peer would be deranked for lying on the other
 // side of a cell's edge.
 //
-// The rule's third signal, benchmark accuracy, is not judged here: no benchmark is recorded yet
-// (EndpointScore.benchmark is -1), and demoting everyone for its absence would say nothing.
+// The third signal is benchmark accuracy: who is significantly below its peers
+// (core/benchmark_signal.h) is deprioritised, and where at least 4 providers of a model were
+// measured, one that was not has insufficient data. Where fewer were, the signal judges nobody:
+// demoting everyone for its absence would say nothing.
 //
 // Pure; thread-safe.
 #ifndef SIGNALBOX_SERVICES_METRICS_AGGREGATOR_CORE_EXACTO_RULE_H_

@@ -62,7 +62,8 @@ bool ScoreBook::PublicationDue(absl::Time now) const {
   return changed_ || now - published_ >= options_.max_age;
 }
 
-metrics::v1::ScoreSnapshot ScoreBook::Build(uint64_t version, absl::Time now) {
+metrics::v1::ScoreSnapshot ScoreBook::Build(uint64_t version, absl::Time now,
+                                           const BenchmarkTable& benchmarks) {
   metrics::v1::ScoreSnapshot snapshot;
   snapshot.set_version(version);
   snapshot.set_computed_unix_ms(absl::ToUnixMillis(now));
@@ -77,8 +78,9 @@ metrics::v1::ScoreSnapshot ScoreBook::Build(uint64_t version, absl::Time now) {
   }
   *snapshot.mutable_tool_error_prior() = PriorOf(options_.estimator.tools);
   *snapshot.mutable_failure_prior() = PriorOf(options_.estimator.failures);
-  JudgeSnapshot(options_.exacto, &snapshot);
   CompareCalls(now, &snapshot);
+  ApplyBenchmarks(benchmarks, &snapshot);
+  JudgeSnapshot(options_.exacto, &snapshot);
   return snapshot;
 }
 

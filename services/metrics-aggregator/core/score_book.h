@@ -16,6 +16,7 @@
 
 #include "absl/time/time.h"
 #include "common/store/window_bucket.h"
+#include "services/metrics-aggregator/core/benchmark_signal.h"
 #include "services/metrics-aggregator/core/estimator.h"
 #include "services/metrics-aggregator/core/exacto_rule.h"
 #include "services/metrics-aggregator/core/peers.h"
@@ -54,7 +55,8 @@ class ScoreBook {
 
   bool PublicationDue(absl::Time now) const;
   // Drops endpoints without anything left in their windows. Endpoints sorted by id.
-  metrics::v1::ScoreSnapshot Build(uint64_t version, absl::Time now);
+  metrics::v1::ScoreSnapshot Build(uint64_t version, absl::Time now,
+                                   const BenchmarkTable& benchmarks = {});
   void OnPublished(absl::Time now);
 
   size_t size() const { return endpoints_.size(); }

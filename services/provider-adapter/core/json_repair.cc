@@ -299,8 +299,9 @@ absl::optional<std::string> Unwrapped(absl::string_view text) {
 
 }  // namespace
 
-absl::optional<std::string> RepairArguments(absl::string_view text) {
-  if (text.size() > kMaxBytes) return absl::nullopt;
+namespace {
+
+absl::optional<std::string> Mended(absl::string_view text) {
   absl::ConsumePrefix(&text, kByteOrderMark);
   const absl::string_view word = absl::StripAsciiWhitespace(text);
   if (word.empty() || word == "null" || word == "None") return "{}";
@@ -309,6 +310,16 @@ absl::optional<std::string> RepairArguments(absl::string_view text) {
   const absl::optional<std::string> inner = Unwrapped(text);
   if (!inner.has_value()) return absl::nullopt;
   return RepairObject(WithoutSpaceBefore(*inner));
+}
+
+}  // namespace
+
+absl::optional<std::string> RepairArguments(absl::string_view text) {
+  if (text.size() > kMaxBytes) return absl::nullopt;
+  absl::optional<std::string> mended = Mended(text);
+  // What strict JSON forbids inside strings (half a surrogate pair, invalid UTF-8) is not mended.
+  if (mended.has_value() && !nlohmann::json::accept(*mended)) return absl::nullopt;
+  return mended;
 }
 
 }  // namespace signalbox::provider_adapter

@@ -56,6 +56,29 @@ TEST(ExactoRule, DeprioritisesThroughputBelowMedianMinusOneAndAHalfSigma) {
   for (int i = 0; i < 4; ++i) EXPECT_EQ(peers[i].exacto_tier(), EXACTO_TIER_GOOD);
 }
 
+EndpointScore Measured(const std::string& id, bool low) {
+  EndpointScore score = Peer(id, 50, 0);
+  score.set_benchmark_cases(60);
+  score.set_benchmark_low(low);
+  score.set_benchmark_reason(low ? "benchmark 0.700 against 0.950" : "");
+  return score;
+}
+
+TEST(ExactoRule, ALowBenchmarkDeprioritisesAndAMissingOneIsInsufficientData) {
+  const auto peers = Judge({Measured("m@a", false), Measured("m@b", false), Measured("m@c", false),
+                            Measured("m@d", true), Peer("m@e", 50, 0)});
+  EXPECT_EQ(peers[0].exacto_tier(), EXACTO_TIER_GOOD);
+  EXPECT_EQ(peers[3].exacto_tier(), EXACTO_TIER_DEPRIORITISED);
+  EXPECT_THAT(peers[3].exacto_reason(), HasSubstr("benchmark 0.700"));
+  EXPECT_EQ(peers[4].exacto_tier(), EXACTO_TIER_INSUFFICIENT_DATA);
+}
+
+TEST(ExactoRule, BenchmarksOfFewerThanFourProvidersJudgeNobody) {
+  const auto peers = Judge({Measured("m@a", true), Measured("m@b", false), Measured("m@c", false),
+                            Peer("m@d", 50, 0)});
+  for (const EndpointScore& peer : peers) EXPECT_EQ(peer.exacto_tier(), EXACTO_TIER_GOOD);
+}
+
 TEST(ExactoRule, NobodyIsDerankedForOneCellOfThroughput) {
   auto peers =
       Judge({Peer("m@a", 50, 0), Peer("m@b", 50, 0), Peer("m@c", 50, 0), Peer("m@d", 50 / 1.1, 0)});
