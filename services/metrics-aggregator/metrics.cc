@@ -108,11 +108,10 @@ void SnapshotGauges::Show(const metrics::v1::ScoreSnapshot& snapshot) {
 }
 
 SnapshotGauges::Handles SnapshotGauges::MakeHandles(const std::string& endpoint) {
-  return {availability_.With({endpoint}), tool_success_.With({endpoint}),
-          tool_error_.With({endpoint}),   alarm_.With({endpoint}),
-          circuit_.With({endpoint}),      throughput_.With({endpoint}),
-          ttft_.With({endpoint}),         tier_.With({endpoint}),
-          0};
+  return {
+      availability_.With({endpoint}), tool_success_.With({endpoint}), tool_error_.With({endpoint}),
+      alarm_.With({endpoint}),        circuit_.With({endpoint}),      throughput_.With({endpoint}),
+      ttft_.With({endpoint}),         tier_.With({endpoint}),         0};
 }
 
 void SnapshotGauges::RemoveGone() {
@@ -122,9 +121,8 @@ void SnapshotGauges::RemoveGone() {
       continue;
     }
     const absl::string_view label[] = {it->first};
-    for (obs::GaugeFamily* family :
-         {&availability_, &tool_success_, &tool_error_, &alarm_, &circuit_, &throughput_, &ttft_,
-          &tier_}) {
+    for (obs::GaugeFamily* family : {&availability_, &tool_success_, &tool_error_, &alarm_,
+                                     &circuit_, &throughput_, &ttft_, &tier_}) {
       family->Remove(label);
     }
     it = endpoints_.erase(it);

@@ -37,8 +37,8 @@ struct RouterMetrics {
   obs::Counter polls_failed;
 };
 
-// The shares of the snapshot in use as gauges, one per endpoint of which scores are known: the part of
-// a model's requests with tools and without preferences that it gets. Thread-compatible.
+// The shares of the snapshot in use as gauges, one per endpoint of which scores are known: the part
+// of a model's requests with tools and without preferences that it gets. Thread-compatible.
 class ShareGauges {
  public:
   explicit ShareGauges(obs::Metrics& metrics);

@@ -63,7 +63,7 @@ bool ScoreBook::PublicationDue(absl::Time now) const {
 }
 
 metrics::v1::ScoreSnapshot ScoreBook::Build(uint64_t version, absl::Time now,
-                                           const BenchmarkTable& benchmarks) {
+                                            const BenchmarkTable& benchmarks) {
   metrics::v1::ScoreSnapshot snapshot;
   snapshot.set_version(version);
   snapshot.set_computed_unix_ms(absl::ToUnixMillis(now));

@@ -28,10 +28,8 @@ double ValueOf(int32_t cell) {
 }
 
 void DenseCells::Add(const store::Cells& cells) {
-  for (const auto& [cell, amount] : cells.entries()) {
-    counts_[static_cast<size_t>(std::clamp(cell, kFirstCell, kLastCell) - kFirstCell)] += amount;
-    total_ += amount;
-  }
+  for (const auto& [cell, amount] : cells.entries())
+    Add(std::clamp(cell, kFirstCell, kLastCell), amount);
 }
 
 double DenseCells::Quantile(double q) const {

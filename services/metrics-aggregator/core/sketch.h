@@ -28,6 +28,11 @@ double ValueOf(int32_t cell);
 class DenseCells {
  public:
   void Add(const store::Cells& cells);
+  // REQUIRES: kFirstCell <= cell <= kLastCell.
+  void Add(int32_t cell, int64_t amount) {
+    counts_.data()[cell - kFirstCell] += amount;
+    total_ += amount;
+  }
   int64_t total() const { return total_; }
   // The value below which the share `q` (0..1) of all lies; 0 without any.
   double Quantile(double q) const;

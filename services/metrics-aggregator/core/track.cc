@@ -12,8 +12,9 @@ constexpr double kHighestRate = 0.95;
 // Below this the fast counter says nothing any more.
 constexpr double kForgotten = 1e-6;
 
+constexpr double kLittle = 1e-4;
 // The ratios are computed anew when the normal rate has moved by so much.
-constexpr double kSameRate = 0.01;
+constexpr double kSameRate = 0.05;
 
 }  // namespace
 
@@ -28,7 +29,9 @@ void Track::Advance(double seconds) {
   if (seconds <= 0) return;
   // A rate known from n errors has a relative variance of 1/n; drift adds to it.
   const double errors = prior_bad() + slow_.bad;
-  slow_.Scale(1 / (1 + options_.drift_per_day * errors * seconds / kSecondsPerDay));
+  const double loss = options_.drift_per_day / kSecondsPerDay * errors * seconds;
+  // Between two buckets next to nothing is lost: the series is exact there, and no division.
+  slow_.Scale(loss < kLittle ? 1 - loss * (1 - loss) : 1 / (1 + loss));
   if (fast_.all > kForgotten) {
     if (seconds != decay_seconds_) {
       decay_seconds_ = seconds;

@@ -44,6 +44,26 @@ Tally& EndpointWindow::TallyOf(BucketId id) {
   return tallies[static_cast<size_t>(offset)];
 }
 
+void EndpointWindow::Pack(const WindowCounts& counts, PackedCells* packed) {
+  packed->reserve(counts.ttft.entries().size() + counts.throughput.entries().size());
+  PackOne(counts.ttft, false, packed);
+  PackOne(counts.throughput, true, packed);
+}
+
+void EndpointWindow::PackOne(const store::Cells& cells, bool is_throughput, PackedCells* packed) {
+  for (const auto& [cell, amount] : cells.entries()) {
+    const auto number = static_cast<int16_t>(std::clamp(cell, kFirstCell, kLastCell));
+    const auto same = absl::c_find_if(*packed, [&](const PackedCell& p) {
+      return p.cell == number && p.is_throughput == is_throughput;
+    });
+    if (same != packed->end()) {
+      same->amount += static_cast<int32_t>(amount);
+    } else {
+      packed->push_back({number, is_throughput, static_cast<int32_t>(amount)});
+    }
+  }
+}
+
 void EndpointWindow::Set(BucketId id, const WindowCounts& counts) {
   Tally tally;
   tally.index = id.index;
@@ -56,20 +76,20 @@ void EndpointWindow::Set(BucketId id, const WindowCounts& counts) {
     return;
   }
   TallyOf(id) = tally;
-  if (!counts.ttft.empty() || !counts.throughput.empty())
-    cells_[id] = {counts.ttft, counts.throughput};
+  if (!counts.ttft.empty() || !counts.throughput.empty()) Pack(counts, &cells_[id]);
 }
 
 void EndpointWindow::Add(BucketId id, const WindowCounts& counts) {
   AddTo(counts, &TallyOf(id));
   if (id.resolution == Resolution::kHour || (counts.ttft.empty() && counts.throughput.empty()))
     return;
-  Distributions& cells = cells_[id];
-  cells.ttft.Add(counts.ttft);
-  cells.throughput.Add(counts.throughput);
+  Pack(counts, &cells_[id]);
 }
 
 void EndpointWindow::Trim(absl::Time now) {
+  const BucketId running = BucketId::At(Resolution::kTenSeconds, now);
+  if (running == trimmed_at_) return;  // nothing has left the spans since
+  trimmed_at_ = running;
   for (Resolution resolution : store::kResolutions) {
     std::vector<Tally>& tallies = tallies_[static_cast<size_t>(resolution)];
     tallies.erase(tallies.begin(),
@@ -80,11 +100,13 @@ void EndpointWindow::Trim(absl::Time now) {
 }
 
 Tally EndpointWindow::Sum(Resolution resolution, absl::Duration span, absl::Time now) const {
-  const std::vector<Tally>& all = tallies(resolution);
+  const int64_t first = FirstOf(resolution, span, now).index;
   const int64_t last = BucketId::At(resolution, now).index;
+  const std::vector<Tally>& all = tallies(resolution);
   Tally sum;
-  for (auto it = LowerBound(all, FirstOf(resolution, span, now).index);
-       it != all.end() && it->index <= last; ++it) {
+  // From the newest back: the spans asked for are the last ones.
+  for (auto it = all.rbegin(); it != all.rend() && it->index >= first; ++it) {
+    if (it->index > last) continue;
     sum.requests += it->requests;
     sum.ok += it->ok;
     sum.fail += it->fail;
@@ -104,8 +126,8 @@ void EndpointWindow::SumCells(Resolution resolution, absl::Time now, DenseCells*
   const BucketId last = BucketId::At(resolution, now);
   for (auto it = cells_.lower_bound(FirstOf(resolution, CellSpan(resolution), now));
        it != cells_.end() && !(last < it->first); ++it) {
-    ttft->Add(it->second.ttft);
-    throughput->Add(it->second.throughput);
+    for (const PackedCell& packed : it->second)
+      (packed.is_throughput ? throughput : ttft)->Add(packed.cell, packed.amount);
   }
 }
 

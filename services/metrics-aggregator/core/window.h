@@ -6,6 +6,7 @@
 #define SIGNALBOX_SERVICES_METRICS_AGGREGATOR_CORE_WINDOW_H_
 
 #include <array>
+#include <cstdint>
 #include <map>
 #include <vector>
 
@@ -68,14 +69,21 @@ class EndpointWindow {
   bool empty() const;
 
  private:
-  struct Distributions {
-    store::Cells ttft;
-    store::Cells throughput;
+  // Both distributions of a bucket in one piece of memory: summing them all up waits for memory and
+  // nothing else.
+  struct PackedCell {
+    int16_t cell;
+    bool is_throughput;
+    int32_t amount;
   };
+  using PackedCells = std::vector<PackedCell>;
+  static void Pack(const store::WindowCounts& counts, PackedCells* packed);
+  static void PackOne(const store::Cells& cells, bool is_throughput, PackedCells* packed);
   Tally& TallyOf(store::BucketId id);
 
+  store::BucketId trimmed_at_{store::Resolution::kTenSeconds, INT64_MIN};
   std::array<std::vector<Tally>, 3> tallies_;
-  std::map<store::BucketId, Distributions> cells_;
+  std::map<store::BucketId, PackedCells> cells_;
 };
 
 // Everything an endpoint's scores are made of.

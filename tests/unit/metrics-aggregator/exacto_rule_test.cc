@@ -74,8 +74,8 @@ TEST(ExactoRule, ALowBenchmarkDeprioritisesAndAMissingOneIsInsufficientData) {
 }
 
 TEST(ExactoRule, BenchmarksOfFewerThanFourProvidersJudgeNobody) {
-  const auto peers = Judge({Measured("m@a", true), Measured("m@b", false), Measured("m@c", false),
-                            Peer("m@d", 50, 0)});
+  const auto peers = Judge(
+      {Measured("m@a", true), Measured("m@b", false), Measured("m@c", false), Peer("m@d", 50, 0)});
   for (const EndpointScore& peer : peers) EXPECT_EQ(peer.exacto_tier(), EXACTO_TIER_GOOD);
 }
 

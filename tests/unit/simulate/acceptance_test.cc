@@ -1,5 +1,5 @@
-// Auto Exacto against price-first on the public table of tool-call error rates, shorter than the runs
-// of docs/routing.md. Skips where the table is not at hand.
+// Auto Exacto against price-first on the public table of tool-call error rates, shorter than the
+// runs of docs/routing.md. Skips where the table is not at hand.
 #include <gtest/gtest.h>
 
 #include <cstdlib>
