@@ -5,6 +5,7 @@
 #include <iterator>
 #include <string>
 #include <thread>
+#include <vector>
 
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
@@ -23,11 +24,11 @@ constexpr char kUsage[] =
                    [--rate 1] [--hours 6] [--seeds 5] [--guard] [--break] [--json OUT]
   --endpoints  CSV: model, provider, quantization, tok_s, latency_ms, tool_err_pct, price_completion_per_m
   --prior      an earlier table, as what is stored of the time before
-  --policy     of price (1/price^2), cheapest, documented (the published Auto Exacto rule), documented-success (the same, best
+  --policy     of price (1/price^2; always there, to compare with), cheapest, documented (the published Auto Exacto rule), documented-success (the same, best
                measured success first), exacto (Signalbox), balanced (the same, price weighing more), oracle
   --rate       requests with tools per second and model      --hours  simulated hours
   --seeds      runs per model and policy                     --seed   the first one (1)
-  --guard      the tool-call guard enforces (all policies but the first)
+  --guard      the tool-call guard enforces (all policies but price)
   --break      at half time each run's favourite breaks for 20 minutes: every second call is invalid
   --json OUT   the results for machines                      --plot OUT   error rate over time, as SVG
   --trace      CSV at_s, model: the requests, in place of --rate
@@ -106,12 +107,17 @@ absl::StatusOr<simulate::StudyOptions> ReadOptions(const Arguments& arguments) {
   RETURN_IF_ERROR(ReadCount(arguments, "threads", 1, &options.threads));
   RETURN_IF_ERROR(ReadCount(arguments, "min-providers", 1, &options.min_providers));
   options.first_seed = static_cast<uint64_t>(seed);
+  // Everything is compared with price-first, asked for or not.
+  std::vector<std::string> names = {"price"};
   for (absl::string_view name :
        absl::StrSplit(arguments.Get("policy", "price,documented,exacto,oracle"), ',')) {
+    if (name != names.front()) names.emplace_back(name);
+  }
+  for (const std::string& name : names) {
     ASSIGN_OR_RETURN(Policy policy, PolicyNamed(name));
     RETURN_IF_ERROR(
         ReadNumber(arguments, "price-weight", 0, &policy.settings.auto_exacto_weights.price));
-    policy.guard = arguments.Has("guard") && !options.policies.empty();
+    policy.guard = arguments.Has("guard") && policy.kind != PolicyKind::kPrice;
     options.policies.push_back(std::move(policy));
   }
   return options;

@@ -7,6 +7,7 @@
 #include <cmath>
 #include <limits>
 #include <thread>
+#include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
@@ -42,22 +43,37 @@ struct Run {
 // One model under one policy: a run per seed.
 using Runs = std::vector<Run>;
 
-struct Sums {
+struct Totals {
   double requests = 0;
   double errors = 0;
+
+  void Add(const RunResult& result) {
+    requests += static_cast<double>(result.requests);
+    errors += static_cast<double>(result.errors);
+  }
+  void Add(const Totals& other) {
+    requests += other.requests;
+    errors += other.errors;
+  }
+  double error() const { return Ratio(errors, requests); }
+  double ReductionAgainst(const Totals& base) const {
+    return base.errors > 0 ? 1 - error() / base.error() : 0;
+  }
+};
+
+struct Sums {
+  Totals totals;
   double price = 0;
   double spent = 0;
   std::vector<double> chosen;
 
   void Add(const RunResult& result) {
-    requests += static_cast<double>(result.requests);
-    errors += static_cast<double>(result.errors);
+    totals.Add(result);
     price += result.price;
     spent += result.spent;
     chosen.resize(result.chosen.size());
     for (size_t i = 0; i < chosen.size(); ++i) chosen[i] += static_cast<double>(result.chosen[i]);
   }
-  double error() const { return Ratio(errors, requests); }
 };
 
 Sums SumOf(const Runs& runs) {
@@ -66,40 +82,53 @@ Sums SumOf(const Runs& runs) {
   return sums;
 }
 
-double Reduction(const Sums& sums, const Sums& base) {
-  return base.errors > 0 ? 1 - sums.error() / base.error() : 0;
-}
+enum class Pooling { kMeanOverModels, kAllRequests };
 
-// Mean reduction over models, models and seeds drawn with replacement.
-Interval Bootstrap(const std::vector<const Runs*>& runs, const std::vector<const Runs*>& base) {
-  Interval interval;
-  std::vector<double> means;
-  Rng rng(kBootstrapSeed);
-  for (int i = 0; i <= kResamples; ++i) {
-    double sum = 0;
-    for (size_t m = 0; m < runs.size(); ++m) {
-      // The first round is the sample itself.
-      const size_t model = i == 0 ? m : rng.Below(runs.size());
-      Sums own;
-      Sums other;
-      for (size_t s = 0; s < runs[model]->size(); ++s) {
-        const size_t seed = i == 0 ? s : rng.Below(runs[model]->size());
-        own.Add((*runs[model])[seed].result);
-        other.Add((*base[model])[seed].result);
-      }
-      sum += Reduction(own, other);
-    }
-    const double mean = sum / static_cast<double>(runs.size());
-    if (i == 0) {
-      interval.mean = mean;
-    } else {
-      means.push_back(mean);
-    }
+// Models and seeds are drawn with replacement, those of both policies alike.
+class Bootstrap {
+ public:
+  Bootstrap(std::vector<const Runs*> runs, std::vector<const Runs*> base, Pooling pooling)
+      : runs_(std::move(runs)), base_(std::move(base)), pooling_(pooling), rng_(kBootstrapSeed) {}
+
+  Interval Run() {
+    Interval interval;
+    interval.mean = Sample(/*as_it_is=*/true);
+    std::vector<double> means;
+    for (int i = 0; i < kResamples; ++i) means.push_back(Sample(false));
+    interval.low = Quantile(means, 0.025);
+    interval.high = Quantile(means, 0.975);
+    return interval;
   }
-  interval.low = Quantile(means, 0.025);
-  interval.high = Quantile(means, 0.975);
-  return interval;
-}
+
+ private:
+  size_t Pick(size_t i, size_t count, bool as_it_is) { return as_it_is ? i : rng_.Below(count); }
+
+  double Sample(bool as_it_is) {
+    double sum = 0;
+    Totals all;
+    Totals all_base;
+    for (size_t m = 0; m < runs_.size(); ++m) {
+      const size_t model = Pick(m, runs_.size(), as_it_is);
+      Totals own;
+      Totals other;
+      for (size_t s = 0; s < runs_[model]->size(); ++s) {
+        const size_t seed = Pick(s, runs_[model]->size(), as_it_is);
+        own.Add((*runs_[model])[seed].result);
+        other.Add((*base_[model])[seed].result);
+      }
+      sum += own.ReductionAgainst(other);
+      all.Add(own);
+      all_base.Add(other);
+    }
+    return pooling_ == Pooling::kAllRequests ? all.ReductionAgainst(all_base)
+                                             : sum / static_cast<double>(runs_.size());
+  }
+
+  const std::vector<const Runs*> runs_;
+  const std::vector<const Runs*> base_;
+  const Pooling pooling_;
+  Rng rng_;
+};
 
 // The mean over models of each part's error rate.
 std::vector<double> ErrorByTime(const std::vector<const Runs*>& runs) {
@@ -154,8 +183,6 @@ class Summary {
     result.policy = options_.policies[policy].name;
     std::vector<const Runs*> own;
     std::vector<const Runs*> base;
-    Sums all;
-    Sums all_base;
     double outcomes = 0;
     double alarms = 0;
     double processor = 0;
@@ -163,13 +190,7 @@ class Summary {
     for (size_t m = 0; m < models_.size(); ++m) {
       own.push_back(&runs_[m][policy]);
       base.push_back(&runs_[m][0]);
-      const Sums sums = SumOf(*own.back());
-      const Sums sums_base = SumOf(*base.back());
-      result.models.push_back(ModelOf(models_[m], sums, sums_base));
-      all.requests += sums.requests;
-      all.errors += sums.errors;
-      all_base.requests += sums_base.requests;
-      all_base.errors += sums_base.errors;
+      result.models.push_back(ModelOf(models_[m], *own.back(), *base.back()));
       for (const Run& run : *own.back()) {
         outcomes += static_cast<double>(run.result.outcomes);
         alarms += static_cast<double>(run.result.false_alarms);
@@ -185,8 +206,8 @@ class Summary {
       result.spent_ratio += model.spent_ratio / count;
       result.largest_share += model.largest_share / count;
     }
-    result.pooled_reduction = Reduction(all, all_base);
-    result.reduction = Bootstrap(own, base);
+    result.pooled_reduction = Bootstrap(own, base, Pooling::kAllRequests).Run();
+    result.reduction = Bootstrap(own, base, Pooling::kMeanOverModels).Run();
     result.false_alarms_per_100k = Ratio(alarms * kPer100k, outcomes);
     result.moved_turns = Ratio(static_cast<double>(moved), static_cast<double>(result.turns));
     result.speed = Ratio(options_.scenario.hours * 3600 * options_.seeds * count, processor);
@@ -196,17 +217,20 @@ class Summary {
   }
 
  private:
-  static ModelResult ModelOf(const std::string& name, const Sums& sums, const Sums& base) {
+  static ModelResult ModelOf(const std::string& name, const Runs& runs, const Runs& base_runs) {
+    const Sums sums = SumOf(runs);
+    const Sums base = SumOf(base_runs);
     ModelResult model;
     model.model = name;
     model.endpoints = static_cast<int>(sums.chosen.size());
-    model.error = sums.error();
-    model.reduction = Reduction(sums, base);
+    model.error = sums.totals.error();
+    model.reduction = Bootstrap({&runs}, {&base_runs}, Pooling::kMeanOverModels).Run();
     // Per request: policies may have served different numbers of them.
-    model.price_ratio = Ratio(Ratio(sums.price, sums.requests), Ratio(base.price, base.requests));
-    model.spent_ratio = Ratio(Ratio(sums.spent, sums.requests), Ratio(base.price, base.requests));
+    const double paid = Ratio(base.price, base.totals.requests);
+    model.price_ratio = Ratio(Ratio(sums.price, sums.totals.requests), paid);
+    model.spent_ratio = Ratio(Ratio(sums.spent, sums.totals.requests), paid);
     model.largest_share =
-        Ratio(*std::max_element(sums.chosen.begin(), sums.chosen.end()), sums.requests);
+        Ratio(*std::max_element(sums.chosen.begin(), sums.chosen.end()), sums.totals.requests);
     return model;
   }
 
@@ -224,9 +248,11 @@ void AppendNumber(absl::string_view name, double value, json::Writer* json) {
   json->Key(name).Double(value);
 }
 
-}  // namespace
-
-namespace {
+void AppendInterval(const std::string& name, const Interval& interval, json::Writer* json) {
+  AppendNumber(name, interval.mean, json);
+  AppendNumber(name + "_low", interval.low, json);
+  AppendNumber(name + "_high", interval.high, json);
+}
 
 Scenario ScenarioOf(const std::string& model, const StudyOptions& options) {
   Scenario scenario = options.scenario;
@@ -301,7 +327,7 @@ std::string ToText(const Study& study) {
     for (const PolicyResult& policy : study.policies) {
       const ModelResult& model = policy.models[static_cast<size_t>(m)];
       absl::StrAppendFormat(&text, "%8.2f%%%5.1f%% x%5.2f", 100 * model.error,
-                            100 * model.reduction, model.price_ratio);
+                            100 * model.reduction.mean, model.price_ratio);
     }
     text += "\n";
   }
@@ -311,10 +337,11 @@ std::string ToText(const Study& study) {
   for (const PolicyResult& policy : study.policies) {
     absl::StrAppendFormat(
         &text,
-        "%-12s%7.2f%%%7.1f%%   [%5.1f%%, %5.1f%%]%8.1f%%%7.2fpp  x%5.2f  "
+        "%-12s%7.2f%%%7.1f%%   [%5.1f%%, %5.1f%%]%8.1f%%%9s  x%5.2f  "
         "x%5.2f%8.0f%%%9.2f%10s%10s%9s%9s%8.0fx\n",
         policy.policy, 100 * policy.error, 100 * policy.reduction.mean, 100 * policy.reduction.low,
-        100 * policy.reduction.high, 100 * policy.pooled_reduction, 100 * policy.regret,
+        100 * policy.reduction.high, 100 * policy.pooled_reduction.mean,
+        policy.has_regret ? absl::StrFormat("%.2fpp", 100 * policy.regret) : "-",
         policy.price_ratio, policy.spent_ratio, 100 * policy.largest_share,
         policy.false_alarms_per_100k,
         policy.turns > 0 ? absl::StrFormat("%.2f%%", 100 * policy.moved_turns) : "-",
@@ -351,10 +378,8 @@ std::string ToJson(const Study& study, const StudyOptions& options) {
   for (const PolicyResult& policy : study.policies) {
     json.BeginObject().Key("policy").String(policy.policy);
     AppendNumber("error", policy.error, &json);
-    AppendNumber("error_reduction", policy.reduction.mean, &json);
-    AppendNumber("error_reduction_low", policy.reduction.low, &json);
-    AppendNumber("error_reduction_high", policy.reduction.high, &json);
-    AppendNumber("pooled_error_reduction", policy.pooled_reduction, &json);
+    AppendInterval("error_reduction", policy.reduction, &json);
+    AppendInterval("pooled_error_reduction", policy.pooled_reduction, &json);
     if (policy.has_regret) AppendNumber("regret", policy.regret, &json);
     AppendNumber("price_ratio", policy.price_ratio, &json);
     AppendNumber("spent_ratio", policy.spent_ratio, &json);
@@ -375,7 +400,7 @@ std::string ToJson(const Study& study, const StudyOptions& options) {
     for (const ModelResult& model : policy.models) {
       json.BeginObject().Key("model").String(model.model).Key("endpoints").Int(model.endpoints);
       AppendNumber("error", model.error, &json);
-      AppendNumber("error_reduction", model.reduction, &json);
+      AppendInterval("error_reduction", model.reduction, &json);
       AppendNumber("price_ratio", model.price_ratio, &json);
       AppendNumber("largest_share", model.largest_share, &json);
       json.EndObject();

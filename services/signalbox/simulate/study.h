@@ -34,8 +34,8 @@ struct Interval {
 struct ModelResult {
   std::string model;
   int endpoints = 0;
-  double error = 0;      // share of requests whose tool call was broken
-  double reduction = 0;  // 1 - error / error of the first policy
+  double error = 0;    // share of requests whose tool call was broken
+  Interval reduction;  // 1 - error / error of the first policy
   double price_ratio = 0;
   double spent_ratio = 0;    // with the attempts the guard made
   double largest_share = 0;  // of one provider
@@ -44,10 +44,10 @@ struct ModelResult {
 struct PolicyResult {
   std::string policy;
   std::vector<ModelResult> models;
-  Interval reduction;           // mean over models
-  double pooled_reduction = 0;  // all requests together
-  double error = 0;             // mean over models
-  double regret = 0;            // error above the oracle's, when an oracle ran
+  Interval reduction;         // mean over models
+  Interval pooled_reduction;  // all requests together
+  double error = 0;           // mean over models
+  double regret = 0;          // error above the oracle's, when an oracle ran
   bool has_regret = false;
   double price_ratio = 0;  // mean over models
   double spent_ratio = 0;
