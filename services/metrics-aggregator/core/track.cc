@@ -98,7 +98,9 @@ void Track::RaiseAlarm() {
 
 void Track::WatchRecovery(double all, double bad) {
   const double normal = Baseline();
-  const double broken = std::clamp(alarm_rate_, normal + options_.grown_least, kHighestRate);
+  // What was seen at the change is diluted by the good outcomes of the same bucket.
+  const double seen = std::max(alarm_rate_, options_.alarm_mean);
+  const double broken = std::min(kHighestRate, std::max(seen, normal + options_.grown_least));
   if (normal >= broken) return;
   Evidence evidence;
   evidence.Prepare(normal, broken);

@@ -133,6 +133,18 @@ TEST(Track, AnAlarmEndsWhenCallsAreGoodAgainAndTheOldBeliefReturns) {
   EXPECT_LT(track.belief().mean(), 0.02);
 }
 
+TEST(Track, ABreakInTheMidstOfABusyBucketDoesNotDelayTheRecovery) {
+  const TrackOptions options;
+  Rng rng(6);
+  Track track(options);
+  Feed(0.005, 100, 60, &rng, &track);
+  ASSERT_FALSE(track.alarmed());
+  track.Advance(kBucketSeconds);
+  track.Observe(400, 40, true);  // one bad call in ten, seen from afar
+  ASSERT_TRUE(track.alarmed());
+  EXPECT_LT(FeedUntil(false, 0, 1, 100, &rng, &track), 25);
+}
+
 TEST(Track, ABrokenEndpointStaysUnderAlarm) {
   const TrackOptions options;
   int ended = 0;
