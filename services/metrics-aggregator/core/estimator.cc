@@ -173,10 +173,10 @@ class Estimation {
 };
 
 void FillCounts(const EndpointWindow& window, absl::Time now, EndpointScore* score) {
-  const Tally minutes_5 = window.Sum(Resolution::kTenSeconds, absl::Minutes(5), now);
-  const Tally minutes_30 = window.Sum(Resolution::kMinute, absl::Minutes(30), now);
-  const Tally hours_2 = window.Sum(Resolution::kMinute, absl::Hours(2), now);
-  const Tally day = window.Sum(Resolution::kHour, absl::Hours(24), now);
+  const TallySum minutes_5 = window.Sum(Resolution::kTenSeconds, absl::Minutes(5), now);
+  const TallySum minutes_30 = window.Sum(Resolution::kMinute, absl::Minutes(30), now);
+  const TallySum hours_2 = window.Sum(Resolution::kMinute, absl::Hours(2), now);
+  const TallySum day = window.Sum(Resolution::kHour, absl::Hours(24), now);
   score->set_attempts_5m(minutes_5.attempts());
   score->set_failures_5m(minutes_5.fail);
   score->set_rate_limited_5m(minutes_5.rate_limited);

@@ -93,7 +93,7 @@ void ScoreBook::CompareCalls(absl::Time now, metrics::v1::ScoreSnapshot* snapsho
     int end = begin;
     for (; end < scores->size() && ModelOf(scores->Get(end).endpoint_id()) == model; ++end) {
       const EndpointWindow& window = endpoints_.find(scores->Get(end).endpoint_id())->second.window;
-      const Tally day = window.Sum(store::Resolution::kHour, absl::Hours(24), now);
+      const TallySum day = window.Sum(store::Resolution::kHour, absl::Hours(24), now);
       counts.push_back({day.free_offered, day.free_called});
     }
     const std::vector<double> excess = CallExcess(counts, options_.peers);

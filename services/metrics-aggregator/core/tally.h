@@ -10,34 +10,55 @@
 
 namespace signalbox::metrics_aggregator {
 
-struct Tally {
+template <typename Count>
+struct BasicTally {
   int64_t index = 0;  // of the bucket in its resolution
-  int64_t requests = 0;
-  int64_t ok = 0;
-  int64_t fail = 0;
-  int64_t rate_limited = 0;
-  int64_t tool_requests = 0;
-  int64_t tool_bad = 0;
-  int64_t free_offered = 0;
-  int64_t free_called = 0;
   int64_t cost_nano = 0;
   int64_t list_cost_nano = 0;
+  Count requests = 0;
+  Count ok = 0;
+  Count fail = 0;
+  Count rate_limited = 0;
+  Count tool_requests = 0;
+  Count tool_bad = 0;
+  Count free_offered = 0;
+  Count free_called = 0;
 
-  int64_t attempts() const { return ok + fail; }
+  Count attempts() const { return ok + fail; }
+
+  template <typename Other>
+  void Add(const BasicTally<Other>& other) {
+    cost_nano += other.cost_nano;
+    list_cost_nano += other.list_cost_nano;
+    requests += other.requests;
+    ok += other.ok;
+    fail += other.fail;
+    rate_limited += other.rate_limited;
+    tool_requests += other.tool_requests;
+    tool_bad += other.tool_bad;
+    free_offered += other.free_offered;
+    free_called += other.free_called;
+  }
 };
 
+// Of a bucket: an hour would have to hold two billion outcomes of one endpoint to overflow it.
+using Tally = BasicTally<int32_t>;
+using TallySum = BasicTally<int64_t>;
+
 inline void AddTo(const store::WindowCounts& counts, Tally* tally) {
-  using store::Count;
-  tally->requests += counts[Count::kRequests];
-  tally->ok += counts[Count::kOk];
-  tally->fail += counts[Count::kFail];
-  tally->rate_limited += counts[Count::kRateLimited];
-  tally->tool_requests += counts[Count::kToolRequests];
-  tally->tool_bad += counts[Count::kToolBad];
-  tally->free_offered += counts[Count::kFreeOffered];
-  tally->free_called += counts[Count::kFreeCalled];
-  tally->cost_nano += counts[Count::kCostNano];
-  tally->list_cost_nano += counts[Count::kListCostNano];
+  const auto add = [&](store::Count count, int32_t* to) {
+    *to += static_cast<int32_t>(counts[count]);
+  };
+  add(store::Count::kRequests, &tally->requests);
+  add(store::Count::kOk, &tally->ok);
+  add(store::Count::kFail, &tally->fail);
+  add(store::Count::kRateLimited, &tally->rate_limited);
+  add(store::Count::kToolRequests, &tally->tool_requests);
+  add(store::Count::kToolBad, &tally->tool_bad);
+  add(store::Count::kFreeOffered, &tally->free_offered);
+  add(store::Count::kFreeCalled, &tally->free_called);
+  tally->cost_nano += counts[store::Count::kCostNano];
+  tally->list_cost_nano += counts[store::Count::kListCostNano];
 }
 
 }  // namespace signalbox::metrics_aggregator

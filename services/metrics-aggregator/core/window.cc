@@ -99,24 +99,15 @@ void EndpointWindow::Trim(absl::Time now) {
   }
 }
 
-Tally EndpointWindow::Sum(Resolution resolution, absl::Duration span, absl::Time now) const {
+TallySum EndpointWindow::Sum(Resolution resolution, absl::Duration span, absl::Time now) const {
   const int64_t first = FirstOf(resolution, span, now).index;
   const int64_t last = BucketId::At(resolution, now).index;
   const std::vector<Tally>& all = tallies(resolution);
-  Tally sum;
+  TallySum sum;
   // From the newest back: the spans asked for are the last ones.
   for (auto it = all.rbegin(); it != all.rend() && it->index >= first; ++it) {
     if (it->index > last) continue;
-    sum.requests += it->requests;
-    sum.ok += it->ok;
-    sum.fail += it->fail;
-    sum.rate_limited += it->rate_limited;
-    sum.tool_requests += it->tool_requests;
-    sum.tool_bad += it->tool_bad;
-    sum.free_offered += it->free_offered;
-    sum.free_called += it->free_called;
-    sum.cost_nano += it->cost_nano;
-    sum.list_cost_nano += it->list_cost_nano;
+    sum.Add(*it);
   }
   return sum;
 }

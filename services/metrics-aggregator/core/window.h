@@ -58,7 +58,7 @@ class EndpointWindow {
   void Trim(absl::Time now);
 
   // Sum over the last `span`, the running bucket included.
-  Tally Sum(store::Resolution resolution, absl::Duration span, absl::Time now) const;
+  TallySum Sum(store::Resolution resolution, absl::Duration span, absl::Time now) const;
   // The distributions over the last CellSpan.
   void SumCells(store::Resolution resolution, absl::Time now, DenseCells* ttft,
                 DenseCells* throughput) const;

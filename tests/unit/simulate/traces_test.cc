@@ -31,7 +31,7 @@ TEST(Traces, SaysWhatIsWrong) {
 TEST(Replay, RepeatsTheRecordedHours) {
   RecordedEndpoint p{"a", "P", 2, 50, {}};
   RecordedEndpoint q{"a", "Q", 1, 30, {}};
-  const auto hour = [](int64_t index, int64_t all, int64_t bad) {
+  const auto hour = [](int64_t index, int32_t all, int32_t bad) {
     metrics_aggregator::Tally tally;
     tally.index = index;
     tally.tool_requests = all;
