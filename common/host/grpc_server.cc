@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
+#include "common/rpc/callback_threads.h"
 #include "common/rpc/keep_warm.h"
 #include "common/rpc/limits.h"
 
@@ -87,6 +88,7 @@ class GrpcServer::Impl {
  private:
   static std::unique_ptr<grpc::ServerBuilder> MakeBuilder(bool reflection) {
     EnablePlugins(reflection);
+    rpc::KeepCallbackThreads();
     auto builder = std::make_unique<grpc::ServerBuilder>();
     SetArguments(builder.get());
     return builder;

@@ -4,6 +4,7 @@
 #include <grpcpp/security/credentials.h>
 #include <grpcpp/support/channel_arguments.h>
 
+#include "common/rpc/callback_threads.h"
 #include "common/rpc/limits.h"
 
 namespace signalbox::rpc {
@@ -27,6 +28,7 @@ constexpr char kStreamingPolicy[] = R"({
 }  // namespace
 
 std::shared_ptr<grpc::Channel> Channels::To(const std::string& address, Kind kind) {
+  KeepCallbackThreads();
   grpc::ChannelArguments arguments;
   arguments.SetServiceConfigJSON(kind == Kind::kUnary ? kUnaryPolicy : kStreamingPolicy);
   arguments.SetInt(GRPC_ARG_ENABLE_RETRIES, kind == Kind::kUnary ? 1 : 0);
