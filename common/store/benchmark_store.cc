@@ -80,16 +80,12 @@ bool IsName(absl::string_view text) {
   });
 }
 
-bool IsEndpoint(absl::string_view id) {
-  return !id.empty() && id.size() <= kMaxEndpointId &&
-         absl::c_all_of(id, [](char c) { return absl::ascii_isgraph(c) && c != '{' && c != '}'; });
-}
-
 absl::Status Check(const metrics::v1::RecordBenchmarkRequest& result) {
   const auto wrong = [](absl::string_view what) {
     return absl::InvalidArgumentError(absl::StrCat("benchmark: ", what));
   };
-  if (!IsEndpoint(result.endpoint_id())) return wrong("endpoint_id: not the id of an endpoint");
+  if (!IsTag(result.endpoint_id(), kMaxEndpointId))
+    return wrong("endpoint_id: not the id of an endpoint");
   if (!IsName(result.suite())) return wrong("suite: 1 to 64 letters, digits, - _ . or /");
   if (!IsName(result.run_id())) return wrong("run_id: 1 to 64 letters, digits, - _ . or /");
   if (result.total() <= 0 || result.total() > kMaxAnswers)

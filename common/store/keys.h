@@ -8,10 +8,12 @@
 #ifndef SIGNALBOX_COMMON_STORE_KEYS_H_
 #define SIGNALBOX_COMMON_STORE_KEYS_H_
 
+#include <algorithm>
 #include <cstdint>
 #include <string>
 #include <utility>
 
+#include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/string_view.h"
 #include "absl/time/time.h"
@@ -58,6 +60,13 @@ constexpr absl::string_view ResolutionName(Resolution resolution) {
       return "1h";
   }
   return "";
+}
+
+// Fit to stand in a hash tag: printable ASCII without braces, from 1 byte to `longest`.
+inline bool IsTag(absl::string_view text, size_t longest) {
+  return !text.empty() && text.size() <= longest &&
+         std::all_of(text.begin(), text.end(),
+                     [](char c) { return absl::ascii_isgraph(c) && c != '{' && c != '}'; });
 }
 
 class Keys {

@@ -2,9 +2,8 @@
 
 #include <optional>
 
-#include "absl/algorithm/container.h"
-#include "absl/strings/ascii.h"
 #include "common/seam/error_detail.h"
+#include "common/store/keys.h"
 #include "services/metrics-aggregator/core/sketch.h"
 
 namespace signalbox::metrics_aggregator {
@@ -106,9 +105,6 @@ void Merge(const EndpointDeltas& from, EndpointDeltas* into) {
   for (const auto& [endpoint, counts] : from) (*into)[endpoint].Add(counts);
 }
 
-bool IsEndpointId(absl::string_view id) {
-  if (id.empty() || id.size() > kMaxEndpointId) return false;
-  return absl::c_all_of(id, [](char c) { return absl::ascii_isgraph(c) && c != '{' && c != '}'; });
-}
+bool IsEndpointId(absl::string_view id) { return store::IsTag(id, kMaxEndpointId); }
 
 }  // namespace signalbox::metrics_aggregator

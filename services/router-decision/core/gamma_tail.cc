@@ -4,6 +4,7 @@
 #include <array>
 #include <boost/math/special_functions/gamma.hpp>
 #include <cmath>
+#include <vector>
 
 namespace signalbox::router_decision {
 namespace {

@@ -5,8 +5,6 @@
 #ifndef SIGNALBOX_SERVICES_ROUTER_DECISION_CORE_GAMMA_TAIL_H_
 #define SIGNALBOX_SERVICES_ROUTER_DECISION_CORE_GAMMA_TAIL_H_
 
-#include <vector>
-
 namespace signalbox::router_decision {
 
 // One distribution, found in the table.

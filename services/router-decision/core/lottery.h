@@ -26,6 +26,7 @@ class Lottery {
     double shape = 1;
 
     double expected() const { return offset + mean; }
+    friend bool operator==(const Ticket&, const Ticket&) = default;
   };
 
   Lottery() = default;

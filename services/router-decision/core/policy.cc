@@ -295,11 +295,12 @@ class Ranker {
   // Moves the one drawn to the front; the order of the others stays.
   void DrawFirst(Ranked* begin, Ranked* end) {
     if (begin->draw_weight <= 0 && (begin + 1 == end || (begin + 1)->draw_weight <= 0)) return;
+    const Rendezvous conversation(features_.session_key());
     Ranked* first = begin;
     double lowest = std::numeric_limits<double>::infinity();
     for (Ranked* r = begin; r != end; ++r) {
       if (r->draw_weight <= 0) continue;
-      const double key = DrawKey(*r);
+      const double key = DrawKey(*r, conversation);
       if (key < lowest) {
         lowest = key;
         first = r;
@@ -310,9 +311,9 @@ class Ranker {
 
   // The times of an exponential clock with rate `weight`: the first to ring is drawn with
   // probability proportional to its weight. A conversation's clocks always ring alike.
-  double DrawKey(const Ranked& ranked) {
+  double DrawKey(const Ranked& ranked, const Rendezvous& conversation) {
     if (features_.session_key().empty()) return -std::log1p(-rng_.Uniform()) / ranked.draw_weight;
-    return Rendezvous(features_.session_key()).Key(ranked.facts->endpoint->id, ranked.draw_weight);
+    return conversation.Key(ranked.facts->endpoint->id, ranked.draw_weight);
   }
 
   // With `order` all endpoints it names are choices; without, the best of each model is the only

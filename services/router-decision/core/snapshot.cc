@@ -84,15 +84,6 @@ double Median(absl::InlinedVector<double, 32> values) {
   return *middle;
 }
 
-bool operator==(const Lottery::Ticket& a, const Lottery::Ticket& b) {
-  return a.offset == b.offset && a.mean == b.mean && a.shape == b.shape;
-}
-
-bool SameTickets(absl::Span<const Lottery::Ticket> a, absl::Span<const Lottery::Ticket> b) {
-  return std::equal(a.begin(), a.end(), b.begin(), b.end(),
-                    [](const auto& x, const auto& y) { return x == y; });
-}
-
 bool IsNewer(const metrics::v1::ScoreSnapshot& now, const metrics::v1::ScoreSnapshot* before) {
   return before == nullptr || now.version() > before->version() ||
          now.computed_unix_ms() > before->computed_unix_ms();
@@ -185,8 +176,8 @@ void Snapshot::Compare(absl::Span<const catalogue::Endpoint* const> endpoints,
   std::shared_ptr<const ModelScores> before;
   if (previous != nullptr)
     before = previous->facts_[static_cast<size_t>(live[0]->endpoint->index)].scores;
-  if (before != nullptr && SameTickets(before->auto_exacto_tickets, scores->auto_exacto_tickets) &&
-      SameTickets(before->exacto_tickets, scores->exacto_tickets)) {
+  if (before != nullptr && before->auto_exacto_tickets == scores->auto_exacto_tickets &&
+      before->exacto_tickets == scores->exacto_tickets) {
     for (EndpointFacts* facts : live) facts->scores = before;
     return;
   }

@@ -55,6 +55,11 @@ absl::Status ReadNumber(const Row& row, const std::string& name, int line, doubl
       absl::StrCat("line ", line, ": ", name, " must be a number between 0 and ", most));
 }
 
+void SortByTime(std::vector<Event>* events) {
+  std::stable_sort(events->begin(), events->end(),
+                   [](const Event& a, const Event& b) { return a.at_seconds < b.at_seconds; });
+}
+
 double RateOf(double bad, double all, double usual) {
   return (bad + kDayWeight * usual) / (all + kDayWeight);
 }
@@ -86,8 +91,7 @@ absl::Status ParseEvents(absl::string_view csv, Traces* traces) {
     return absl::OkStatus();
   });
   for (auto& [model, events] : traces->events) {
-    std::stable_sort(events.begin(), events.end(),
-                     [](const Event& a, const Event& b) { return a.at_seconds < b.at_seconds; });
+    SortByTime(&events);
   }
   return status;
 }
@@ -135,8 +139,7 @@ Recorded Replay(const std::vector<RecordedEndpoint>& endpoints, int64_t first_ho
     }
     std::sort(arrivals.begin(), arrivals.end());
     std::vector<Event>& events = recorded.traces.events[model];
-    std::stable_sort(events.begin(), events.end(),
-                     [](const Event& a, const Event& b) { return a.at_seconds < b.at_seconds; });
+    SortByTime(&events);
   }
   return recorded;
 }
