@@ -8,6 +8,7 @@
 
 #include "absl/algorithm/container.h"
 #include "absl/strings/ascii.h"
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/strip.h"
 #include "common/config/loader.h"
@@ -40,14 +41,21 @@ absl::StatusOr<Secret> Checked(std::string value, absl::string_view name) {
   return Secret(std::move(value));
 }
 
-absl::StatusOr<Secret> FromFile(const std::string& path, absl::string_view name) {
+// Without its final newline.
+absl::StatusOr<std::string> SecretText(const std::string& path) {
   auto text = ReadFile(path, kMaxSecretBytes);
+  if (!text.ok()) return text.status();
+  if (absl::EndsWith(*text, "\n")) text->pop_back();
+  if (absl::EndsWith(*text, "\r")) text->pop_back();
+  return text;
+}
+
+absl::StatusOr<Secret> FromFile(const std::string& path, absl::string_view name) {
+  auto text = SecretText(path);
   if (!text.ok()) {
     return absl::Status(text.status().code(),
                         absl::StrCat("secret ", name, ": ", text.status().message()));
   }
-  if (absl::EndsWith(*text, "\n")) text->pop_back();
-  if (absl::EndsWith(*text, "\r")) text->pop_back();
   return Checked(*std::move(text), name);
 }
 
@@ -72,6 +80,14 @@ Secret::~Secret() { explicit_bzero(value_.data(), value_.size()); }
 const Environment& Environment::Process() {
   static const ProcessEnvironment* const environment = new ProcessEnvironment;
   return *environment;
+}
+
+absl::optional<std::string> FolderEnvironment::Get(const std::string& name) const {
+  if (!name.empty() && name[0] != '.' && !absl::StrContains(name, '/')) {
+    auto text = SecretText(absl::StrCat(folder_, "/", name));
+    if (text.ok()) return *std::move(text);
+  }
+  return otherwise_.Get(name);
 }
 
 absl::optional<std::string> FakeEnvironment::Get(const std::string& name) const {

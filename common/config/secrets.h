@@ -53,6 +53,20 @@ class Environment {
   static const Environment& Process();
 };
 
+// A folder with a file per name, asked before another environment: a mounted Kubernetes Secret. The
+// file is read at every call. Thread-safe.
+class FolderEnvironment final : public Environment {
+ public:
+  // `otherwise` outlives this.
+  FolderEnvironment(std::string folder, const Environment& otherwise)
+      : folder_(std::move(folder)), otherwise_(otherwise) {}
+  absl::optional<std::string> Get(const std::string& name) const override;
+
+ private:
+  const std::string folder_;
+  const Environment& otherwise_;
+};
+
 class FakeEnvironment final : public Environment {
  public:
   explicit FakeEnvironment(absl::flat_hash_map<std::string, std::string> values)

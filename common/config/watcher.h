@@ -118,6 +118,11 @@ class Reloadable {
     return absl::OkStatus();
   }
 
+  // For a value that was loaded by other means: what Get() returns until the first reload.
+  void Set(std::shared_ptr<const T> value) {
+    absl::MutexLock lock(&mutex_);
+    value_ = std::move(value);
+  }
   // nullptr before the first success.
   std::shared_ptr<const T> Get() const {
     absl::MutexLock lock(&mutex_);

@@ -11,8 +11,8 @@ namespace signalbox::host {
 namespace {
 
 constexpr char kIndex[] =
-    "GET  /metrics\nGET  /livez\nGET  /readyz\nGET  /configz\nGET  /buildz\nGET  /logz\nPOST "
-    "/logz?level=LEVEL\n";
+    "GET  /metrics\nGET  /metricz\nGET  /livez\nGET  /readyz\nGET  /configz\nGET  /buildz\n"
+    "GET  /logz\nPOST /logz?level=LEVEL\n";
 
 http::Response Text(int status, std::string body,
                     absl::string_view type = "text/plain; charset=utf-8") {
@@ -35,6 +35,29 @@ http::Response SetLevel(const http::Request& request) {
   return Text(200, absl::StrCat(name, "\n"));
 }
 
+// One family per line.
+std::string DescribeJson(const obs::Metrics& metrics) {
+  std::string json = "[";
+  const auto text = [&json](absl::string_view value) {
+    obs::AppendJsonString(&json, value, obs::Log::kMaxValueBytes);
+  };
+  for (const obs::FamilyInfo& family : metrics.Describe()) {
+    json += json.size() > 1 ? ",\n{\"name\":" : "\n{\"name\":";
+    text(family.name);
+    json += ",\"type\":";
+    text(family.type);
+    json += ",\"help\":";
+    text(family.help);
+    json += ",\"labels\":[";
+    for (size_t i = 0; i < family.labels.size(); ++i) {
+      if (i > 0) json += ',';
+      text(family.labels[i]);
+    }
+    json += "]}";
+  }
+  return json + "\n]\n";
+}
+
 http::Response WrongMethod(absl::string_view allowed) {
   http::Response response = Text(405, "method not allowed\n");
   response.headers.Add("Allow", allowed);
@@ -53,9 +76,10 @@ http::Response AdminPages::Get(const http::Request& request) const {
   const std::string& path = request.path;
   if (path == "/metrics")
     return Text(200, metrics_.Render(), "text/plain; version=0.0.4; charset=utf-8");
+  if (path == "/metricz") return Text(200, DescribeJson(metrics_), "application/json");
   if (path == "/livez") return Text(200, "alive\n");
   if (path == "/readyz") return Ready();
-  if (path == "/configz") return Text(200, config_text_);
+  if (path == "/configz") return Text(200, config_text_());
   if (path == "/buildz") return Text(200, BuildInfoJson(service_), "application/json");
   if (path == "/logz") return Text(200, absl::StrCat(obs::LevelName(obs::GetLogLevel()), "\n"));
   if (path == "/") return Text(200, kIndex);

@@ -1,6 +1,7 @@
 // The admin port: plain HTTP, apart from traffic, for operators and machines.
 //
 //   GET  /metrics            Prometheus text
+//   GET  /metricz            all metrics, also those without a series: name, type, help, labels
 //   GET  /livez              200 while the process answers
 //   GET  /readyz             200 when it may be sent work, else 503 and what it waits for
 //   GET  /configz            the configuration in use, without secrets
@@ -12,6 +13,7 @@
 #ifndef SIGNALBOX_COMMON_HOST_ADMIN_H_
 #define SIGNALBOX_COMMON_HOST_ADMIN_H_
 
+#include <functional>
 #include <string>
 
 #include "common/host/readiness.h"
@@ -23,7 +25,7 @@ namespace signalbox::host {
 class AdminPages {
  public:
   // The references outlive the pages.
-  AdminPages(std::string service, std::string config_text, obs::Metrics& metrics,
+  AdminPages(std::string service, std::function<std::string()> config_text, obs::Metrics& metrics,
              const Readiness& readiness)
       : service_(std::move(service)),
         config_text_(std::move(config_text)),
@@ -37,7 +39,7 @@ class AdminPages {
   http::Response Ready() const;
 
   const std::string service_;
-  const std::string config_text_;
+  const std::function<std::string()> config_text_;
   obs::Metrics& metrics_;
   const Readiness& readiness_;
 };

@@ -28,6 +28,8 @@ DrainResult DrainModules(absl::Span<Module* const> modules, const DrainPlan& pla
   DrainResult result;
   const absl::Duration start = clock.Monotonic();
   plan.turn_unready();
+  for (auto module = modules.rbegin(); module != modules.rend(); ++module)
+    (*module)->AnnounceDrain();
   if (plan.notice > absl::ZeroDuration()) wait(plan.notice);
   const absl::Duration deadline = clock.Monotonic() + plan.timeout;
   for (auto module = modules.rbegin(); module != modules.rend(); ++module) {

@@ -26,7 +26,7 @@ struct DrainResult {
   int left_in_flight = 0;  // when the timeout ended the wait
 };
 
-// 1. turn_unready, then `notice` in which everything is served as before.
+// 1. turn_unready and AnnounceDrain, then `notice` in which everything is served as before.
 // 2. From the edge (the last module) inwards: BeginDrain, then wait until the module has nothing in
 // flight. When the
 //    timeout has passed the remaining modules are drained without waiting.

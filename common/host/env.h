@@ -9,6 +9,7 @@
 #include "common/base/executor.h"
 #include "common/config/secrets.h"
 #include "common/config/watcher.h"
+#include "common/host/live_config.h"
 #include "common/host/readiness.h"
 #include "common/obs/metrics.h"
 #include "signalbox/config/v1/config.pb.h"
@@ -21,7 +22,7 @@ namespace signalbox::host {
 
 // All references live longer than the modules.
 struct Env {
-  const config::v1::Config& config;
+  const config::v1::Config& config;  // as of the start
   // Folder of the configuration file, for the relative paths in it; "." without a file.
   std::string config_folder;
   const Clock& clock;
@@ -32,6 +33,8 @@ struct Env {
   Executor& background;
   // Files looked at every few seconds on `background`, and on SIGHUP.
   config::FileWatcher& watcher;
+  // Changes of the configuration file while running.
+  LiveConfig& live_config;
   // Released by the host on the main thread after all modules are gone.
   rpc::Channels& channels;
 

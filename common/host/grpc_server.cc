@@ -17,18 +17,17 @@
 namespace signalbox::host {
 namespace {
 
-// Clients look up names again only when a connection ends: ending it now and then spreads them over
-// new replicas. Calls that are open go on (the grace is infinite by default).
-constexpr int kMaxConnectionAgeMs = 5 * 60 * 1000;
 constexpr int kMaxConcurrentStreams = 20'000;  // per connection
 
-void SetArguments(grpc::ServerBuilder* builder) {
+void SetArguments(absl::Duration max_connection_age, grpc::ServerBuilder* builder) {
   builder->SetMaxReceiveMessageSize(rpc::kMaxMessageBytes);
   builder->SetMaxSendMessageSize(rpc::kMaxMessageBytes);
   // With the default, a second server on the same port starts silently and takes half of the
   // connections.
   builder->AddChannelArgument(GRPC_ARG_ALLOW_REUSEPORT, 0);
-  builder->AddChannelArgument(GRPC_ARG_MAX_CONNECTION_AGE_MS, kMaxConnectionAgeMs);
+  // The grace of open calls is infinite by default.
+  builder->AddChannelArgument(GRPC_ARG_MAX_CONNECTION_AGE_MS,
+                              static_cast<int>(absl::ToInt64Milliseconds(max_connection_age)));
   builder->AddChannelArgument(GRPC_ARG_MAX_CONCURRENT_STREAMS, kMaxConcurrentStreams);
   // Our clients ping this often, also without calls; the default answers that with GOAWAY
   // "too_many_pings".
@@ -49,7 +48,8 @@ void EnablePlugins(bool reflection) {
 
 class GrpcServer::Impl {
  public:
-  Impl(bool reflection, absl::Span<Module* const> modules) : builder_(MakeBuilder(reflection)) {
+  Impl(GrpcServerOptions options, absl::Span<Module* const> modules)
+      : options_(std::move(options)), builder_(MakeBuilder(options_)) {
     for (Module* module : modules) {
       module->Register(*builder_);
       for (std::string& service : module->GrpcServices()) services_.push_back(std::move(service));
@@ -58,7 +58,7 @@ class GrpcServer::Impl {
 
   absl::Status Start(const Address& listen) {
     int port = 0;
-    builder_->AddListeningPort(listen.ToString(), grpc::InsecureServerCredentials(), &port);
+    builder_->AddListeningPort(listen.ToString(), options_.credentials.server, &port);
     server_ = builder_->BuildAndStart();
     if (server_ == nullptr || port <= 0) {
       return absl::UnavailableError(
@@ -66,7 +66,8 @@ class GrpcServer::Impl {
     }
     address_ = Address{listen.host, static_cast<uint16_t>(port)};
     SetServing(false);
-    keep_warm_ = std::make_unique<rpc::KeepWarm>(address_.Reachable().ToString());
+    keep_warm_ =
+        std::make_unique<rpc::KeepWarm>(address_.Reachable().ToString(), options_.credentials);
     return absl::OkStatus();
   }
 
@@ -86,14 +87,15 @@ class GrpcServer::Impl {
   }
 
  private:
-  static std::unique_ptr<grpc::ServerBuilder> MakeBuilder(bool reflection) {
-    EnablePlugins(reflection);
+  static std::unique_ptr<grpc::ServerBuilder> MakeBuilder(const GrpcServerOptions& options) {
+    EnablePlugins(options.reflection);
     rpc::KeepCallbackThreads();
     auto builder = std::make_unique<grpc::ServerBuilder>();
-    SetArguments(builder.get());
+    SetArguments(options.max_connection_age, builder.get());
     return builder;
   }
 
+  const GrpcServerOptions options_;
   std::unique_ptr<grpc::ServerBuilder> builder_;
   std::vector<std::string> services_;
   std::unique_ptr<grpc::Server> server_;
@@ -101,8 +103,8 @@ class GrpcServer::Impl {
   Address address_;
 };
 
-GrpcServer::GrpcServer(bool reflection, absl::Span<Module* const> modules)
-    : impl_(std::make_unique<Impl>(reflection, modules)) {}
+GrpcServer::GrpcServer(GrpcServerOptions options, absl::Span<Module* const> modules)
+    : impl_(std::make_unique<Impl>(std::move(options), modules)) {}
 GrpcServer::~GrpcServer() = default;
 absl::Status GrpcServer::Start(const Address& listen) { return impl_->Start(listen); }
 const Address& GrpcServer::address() const { return impl_->address(); }

@@ -13,13 +13,22 @@
 #include "absl/types/span.h"
 #include "common/host/address.h"
 #include "common/host/module.h"
+#include "common/rpc/credentials.h"
 
 namespace signalbox::host {
+
+struct GrpcServerOptions {
+  bool reflection = false;
+  // Clients look names up again only when a connection ends: ending it now and then spreads them
+  // over new replicas. Calls that are open go on.
+  absl::Duration max_connection_age = absl::Seconds(20);
+  rpc::Credentials credentials;
+};
 
 class GrpcServer {
  public:
   // Registers the modules' services; nothing listens yet.
-  GrpcServer(bool reflection, absl::Span<Module* const> modules);
+  GrpcServer(GrpcServerOptions options, absl::Span<Module* const> modules);
   ~GrpcServer();
 
   // Error: the address is in use or not ours.

@@ -9,8 +9,10 @@
 #include "absl/synchronization/mutex.h"
 #include "common/base/status_macros.h"
 #include "common/host/admin.h"
+#include "common/host/build_info.h"
 #include "common/host/drain.h"
 #include "common/host/grpc_server.h"
+#include "common/host/memory_limit.h"
 #include "common/http/server.h"
 #include "common/net/event_loop.h"
 #include "common/obs/log.h"
@@ -63,6 +65,16 @@ absl::StatusOr<HostOptions> ToHostOptions(std::string service,
   if (config.has_drain_notice()) options.drain_notice = ToDuration(config.drain_notice());
   if (config.has_drain_timeout()) options.drain_timeout = ToDuration(config.drain_timeout());
   options.reflection = config.reflection();
+  if (config.has_max_connection_age()) {
+    options.max_connection_age = ToDuration(config.max_connection_age());
+    if (options.max_connection_age < absl::Seconds(1))
+      return absl::InvalidArgumentError("host.max_connection_age: must be at least 1s");
+  }
+  if (config.has_tls()) {
+    ASSIGN_OR_RETURN(options.credentials,
+                     rpc::Credentials::MutualTls({config.tls().ca_file(), config.tls().cert_file(),
+                                                  config.tls().key_file()}));
+  }
   options.addresses_file = config.addresses_file();
   return options;
 }
@@ -74,12 +86,29 @@ class Host::Impl {
         clock_(clock),
         state_gauges_(
             metrics.Gauge("signalbox_host_state", "1 = the state the process is in.", {"state"})),
+        ready_gauge_(metrics
+                         .Gauge("signalbox_host_ready",
+                                "1 = it may be sent work (/readyz); 0 = it starts, waits for "
+                                "something it needs, or drains.")
+                         .WithNone()),
+        channels_(options_.credentials),
         pages_(options_.service, options_.config_text, metrics, readiness_),
         loops_("admin", 1),
         watcher_(loops_.at(0), options_.watch_interval),
         admin_(loops_, AdminOptions(options_.admin), [this](http::Request request, auto exchange) {
           exchange->Respond(pages_.Answer(request));
         }) {
+    render_hook_ = metrics.OnRender([this] { ready_gauge_.Set(readiness_.ready() ? 1 : 0); });
+    metrics
+        .Gauge("signalbox_host_build_info", "1; which program this is, and of which version.",
+               {"process", "version"})
+        .With({options_.service, Version()})
+        .Set(1);
+    metrics
+        .Gauge("signalbox_host_memory_limit_bytes",
+               "Memory the control group of the process may use, 0 = no limit.")
+        .WithNone()
+        .Set(static_cast<double>(MemoryLimitBytes()));
     SetState(HostState::kStarting);
   }
 
@@ -131,7 +160,10 @@ class Host::Impl {
       all.push_back(module.get());
       has_grpc = has_grpc || !module->GrpcServices().empty();
     }
-    if (has_grpc) grpc_ = std::make_unique<GrpcServer>(options_.reflection, all);
+    if (has_grpc)
+      grpc_ = std::make_unique<GrpcServer>(
+          GrpcServerOptions{options_.reflection, options_.max_connection_age, options_.credentials},
+          all);
     RETURN_IF_ERROR(StartModules(all));
     return StartServing();
   }
@@ -248,6 +280,7 @@ class Host::Impl {
   const HostOptions options_;
   const Clock& clock_;
   obs::GaugeFamily& state_gauges_;
+  const obs::Gauge ready_gauge_;
   Readiness readiness_;
   rpc::Channels channels_;
   AdminPages pages_;
@@ -255,6 +288,7 @@ class Host::Impl {
   config::FileWatcher watcher_;
   http::Server admin_;
 
+  std::shared_ptr<void> render_hook_;
   std::vector<std::unique_ptr<Module>> modules_;
   std::vector<Module*> started_;
   std::unique_ptr<GrpcServer> grpc_;

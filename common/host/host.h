@@ -7,6 +7,7 @@
 #ifndef SIGNALBOX_COMMON_HOST_HOST_H_
 #define SIGNALBOX_COMMON_HOST_HOST_H_
 
+#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
@@ -20,6 +21,7 @@
 #include "common/host/module.h"
 #include "common/host/readiness.h"
 #include "common/obs/metrics.h"
+#include "common/rpc/credentials.h"
 #include "signalbox/config/v1/host.pb.h"
 
 namespace signalbox::rpc {
@@ -29,19 +31,22 @@ class Channels;
 namespace signalbox::host {
 
 struct HostOptions {
-  std::string service;      // "router-decision"
-  std::string config_text;  // shown by /configz
+  std::string service;                       // "router-decision"
+  std::function<std::string()> config_text;  // shown by /configz
   Address listen{"127.0.0.1", 0};
   Address admin{"127.0.0.1", 0};
   absl::Duration drain_notice = absl::ZeroDuration();
   absl::Duration drain_timeout = absl::Seconds(600);
   bool reflection = false;
+  absl::Duration max_connection_age = absl::Seconds(20);
+  rpc::Credentials credentials;  // of the gRPC server and of all channels
   std::string addresses_file;
   // How often watched files are looked at.
   absl::Duration watch_interval = absl::Seconds(5);
 };
 
-// Defaults where the configuration is silent. Error: an address that is none.
+// Defaults where the configuration is silent. Error: InvalidArgument, an address that is none, a
+// duration that is not positive, a certificate that cannot be read.
 absl::StatusOr<HostOptions> ToHostOptions(std::string service,
                                           const config::v1::HostConfig& config);
 

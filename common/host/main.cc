@@ -14,6 +14,7 @@
 #include "common/config/redact.h"
 #include "common/host/build_info.h"
 #include "common/host/host.h"
+#include "common/host/live_config.h"
 #include "common/host/probe.h"
 #include "common/host/signals.h"
 #include "common/obs/log.h"
@@ -23,8 +24,8 @@ namespace {
 
 constexpr absl::Duration kProbeTimeout = absl::Seconds(2);
 
-// Reads the file and lets the flags win. Problems are printed for people, one per line.
-bool LoadConfig(const Program& program, const Flags& flags, config::v1::Config* config) {
+// Reads the file and lets the flags win.
+config::Report LoadConfig(const Program& program, const Flags& flags, config::v1::Config* config) {
   config::Report report;
   if (!flags.config.empty()) report = config::LoadFile(flags.config, config);
   if (report.ok()) {
@@ -44,8 +45,16 @@ bool LoadConfig(const Program& program, const Flags& flags, config::v1::Config* 
     }
     if (program.validate) program.validate(*config, &report);
   }
-  if (!report.ok()) std::cerr << report.ToString() << "\n";
-  return report.ok();
+  return report;
+}
+
+LiveConfig::Loader ReloaderOf(const Program& program, const Flags& flags) {
+  return [&program, &flags]() -> absl::StatusOr<LiveConfig::Snapshot> {
+    auto config = std::make_shared<config::v1::Config>();
+    const config::Report report = LoadConfig(program, flags, config.get());
+    if (!report.ok()) return absl::InvalidArgumentError(report.ToString());
+    return config;
+  };
 }
 
 std::string FolderOf(const std::string& file) {
@@ -76,14 +85,25 @@ class SignalHandler {
 
 absl::Status RunHost(const Program& program, const Flags& flags, const config::v1::Config& config) {
   ASSIGN_OR_RETURN(HostOptions options, ToHostOptions(program.name, config.host()));
-  options.config_text = config::ToRedactedYaml(config);
   obs::Metrics metrics;
+  LiveConfig live(config, ReloaderOf(program, flags), metrics);
+  options.config_text = [&live] { return live.Text(); };
+  const config::FolderEnvironment folder(config.host().secrets_dir(),
+                                         config::Environment::Process());
+  const bool has_folder = !config.host().secrets_dir().empty();
   Host host(std::move(options), Clock::Real(), metrics);
+  if (!flags.config.empty()) live.Watch(host.watcher(), flags.config);
   const SignalThread signals{SignalHandler(host)};
-  const Env env{
-      config,         FolderOf(flags.config), Clock::Real(),     config::Environment::Process(),
-      metrics,        host.readiness(),       host.background(), host.watcher(),
-      host.channels()};
+  const Env env{config,
+                FolderOf(flags.config),
+                Clock::Real(),
+                has_folder ? folder : config::Environment::Process(),
+                metrics,
+                host.readiness(),
+                host.background(),
+                host.watcher(),
+                live,
+                host.channels()};
   auto modules = program.create(env);
   if (!modules.ok()) {
     obs::Log(obs::kError, "start_failed").With("error", modules.status());
@@ -133,7 +153,11 @@ int Main(int argc, char** argv, const Program& program) {
     return Print(config::DescribeOptions(*config::v1::Config::descriptor()));
   if (!flags->probe.empty()) return Probe(flags->probe);
   config::v1::Config config;
-  if (!LoadConfig(program, *flags, &config)) return kExitBadConfig;
+  const config::Report report = LoadConfig(program, *flags, &config);
+  if (!report.ok()) {
+    std::cerr << report.ToString() << "\n";
+    return kExitBadConfig;
+  }
   if (flags->print_config) return Print(config::ToRedactedYaml(config));
   if (flags->check_config) return Print("the configuration is good\n");
   return Serve(program, *flags, config);

@@ -40,6 +40,10 @@ class Module {
   // Addresses it listens on beside gRPC, valid after Start: {"http", "127.0.0.1:8080"}.
   virtual std::vector<std::pair<std::string, std::string>> Addresses() const { return {}; }
 
+  // The process will drain after its notice. Everything is served as before; who can ask clients to
+  // go elsewhere does so.
+  virtual void AnnounceDrain() {}
+
   // Takes no new work from outside; what runs goes on. Called from the edge inwards, each module
   // after the one outside it has nothing in flight any more.
   virtual void BeginDrain() = 0;

@@ -79,6 +79,7 @@ class Server::Impl : public std::enable_shared_from_this<Server::Impl> {
   }
 
   absl::Status Start();
+  void AnnounceDrain() { shared_->draining = true; }
   void BeginDrain();
   void Stop();
 
@@ -218,7 +219,8 @@ void Server::Impl::CloseListener() {
 }
 
 void Server::Impl::BeginDrain() {
-  if (shared_->draining.exchange(true)) return;
+  shared_->draining = true;
+  if (shared_->closing.exchange(true)) return;
   home_.Dispatch([self = shared_from_this()] {
     self->CloseListener();
     for (size_t i = 0; i < self->loops_.size(); ++i) {
@@ -252,6 +254,7 @@ Server::~Server() { impl_->Stop(); }
 
 absl::Status Server::Start() { return impl_->Start(); }
 uint16_t Server::port() const { return impl_->port(); }
+void Server::AnnounceDrain() { impl_->AnnounceDrain(); }
 void Server::BeginDrain() { impl_->BeginDrain(); }
 int Server::InFlight() const { return impl_->shared().in_flight.load(std::memory_order_relaxed); }
 int Server::Connections() const {

@@ -93,6 +93,10 @@ class Server {
   absl::Status Start();
   uint16_t port() const;
 
+  // From now on every answer says `Connection: close`; new connections are still taken. For the
+  // time between "not ready" and BeginDrain, in which clients that keep connections should leave
+  // them. Thread-safe.
+  void AnnounceDrain();
   // Closes the listener; running exchanges go on and answer with `Connection: close`; idle
   // connections close. Thread-safe.
   void BeginDrain();

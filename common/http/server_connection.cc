@@ -22,7 +22,7 @@ constexpr size_t kMaxDiscard =
     1024 * 1024;  // read after our last answer, so that the client gets to see it
 constexpr absl::Duration kLingerTime = absl::Seconds(2);
 constexpr absl::Duration kDrainGrace =
-    absl::Seconds(1);  // for the first request of a fresh connection
+    absl::Seconds(1);  // for a request that was on its way when the drain began
 
 Response PlainError(int status, absl::string_view reason) {
   return {status, {{"Content-Type", "text/plain; charset=utf-8"}}, std::string(reason)};
@@ -70,14 +70,24 @@ void ServerConnection::Start() {
 }
 
 void ServerConnection::OnDrain() {
-  if (phase_ != Phase::kReading || !in_head_ || !input().empty()) return;
+  if (phase_ != Phase::kReading || parting_) return;
   error_code ignored;
-  if (socket_.available(ignored) > 0) return;  // a request is about to be read
-  if (served_any_) {
-    Close();
-  } else {
-    deadline_.Set(kDrainGrace);
-  }
+  const bool idle = in_head_ && input().empty() && socket_.available(ignored) == 0;
+  if (idle && served_any_) return Close();
+  AwaitLastRequest(idle);
+}
+
+// Whoever was not told that this connection ends may be sending a request already: it counts as in
+// flight until it is here, or the grace is over.
+void ServerConnection::AwaitLastRequest(bool idle) {
+  if (!std::exchange(parting_, true)) shared_->in_flight.fetch_add(1, std::memory_order_relaxed);
+  if (!idle) return;
+  waiting_ = Waiting::kNextRequest;
+  deadline_.Set(kDrainGrace);
+}
+
+void ServerConnection::EndParting() {
+  if (std::exchange(parting_, false)) shared_->in_flight.fetch_sub(1, std::memory_order_relaxed);
 }
 
 void ServerConnection::Close() {
@@ -90,6 +100,7 @@ void ServerConnection::Close() {
   open_.erase(this);
   shared_->connections.fetch_sub(1, std::memory_order_relaxed);
   shared_->ReleasePeer(peer_);
+  EndParting();
   if (exchange_ != nullptr) {
     shared_->in_flight.fetch_sub(1, std::memory_order_relaxed);
     std::exchange(exchange_, nullptr)->Detach(/*notify=*/false);
@@ -214,6 +225,7 @@ void ServerConnection::Dispatch() {
   phase_ = Phase::kHandling;
   shared_->requests.fetch_add(1, std::memory_order_relaxed);
   shared_->in_flight.fetch_add(1, std::memory_order_relaxed);
+  EndParting();
   auto exchange = std::make_shared<ServerExchange>(shared_from_this(), request.method == "HEAD",
                                                    http11, keep_alive);
   exchange_ = exchange.get();
@@ -260,6 +272,8 @@ void ServerConnection::AnswerSent() {
   phase_ = Phase::kReading;
   waiting_ = Waiting::kNothing;
   if (processing_) return;  // the loop in Process goes on
+  // A stream that began before the drain has promised to keep the connection.
+  if (shared_->closing.load(std::memory_order_relaxed)) AwaitLastRequest(input().empty());
   if (!input().empty()) return ProcessSoon();
   AwaitForPhase();
   Read();

@@ -31,7 +31,8 @@ struct ServerShared {
   ServerOptions options;
   Handler handler;
   RequestParser::Limits limits;
-  std::atomic<bool> draining{false};
+  std::atomic<bool> draining{false};  // answers say `Connection: close`
+  std::atomic<bool> closing{false};   // … and connections end as soon as nothing is lost by it
   std::atomic<int> connections{0};
   std::atomic<int> in_flight{0};
   std::atomic<uint64_t> accepted{0}, refused{0}, requests{0}, bad_requests{0}, timeouts{0},
@@ -99,6 +100,8 @@ class ServerConnection final : public std::enable_shared_from_this<ServerConnect
   void Dispatch();
   void Reject(int status, absl::string_view reason);
   void AnswerSent();
+  void AwaitLastRequest(bool idle);
+  void EndParting();
   void Linger();
   void ClientGone();
   void Reset();
@@ -127,6 +130,7 @@ class ServerConnection final : public std::enable_shared_from_this<ServerConnect
   Phase phase_ = Phase::kReading;
   Waiting waiting_ = Waiting::kNothing;
   Ending ending_ = Ending::kKeepAlive;
+  bool parting_ = false;  // counted as in flight for a request that may be on its way
   ServerExchange* exchange_ = nullptr;
   bool reading_ = false;
   bool processing_ = false;

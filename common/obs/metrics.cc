@@ -28,8 +28,8 @@ namespace signalbox::obs {
 namespace {
 
 constexpr absl::string_view kAllowedLabels[] = {
-    "service", "method", "provider", "model", "endpoint", "outcome", "reason",
-    "status",  "class",  "signal",   "kind",  "state",    "role",    "topology"};
+    "service", "method", "provider", "model", "endpoint", "outcome",  "reason",  "status",
+    "class",   "signal", "kind",     "state", "role",     "topology", "process", "version"};
 constexpr char kOther[] = "other";
 constexpr char kSeriesRefused[] = "signalbox_obs_series_refused_total";
 
@@ -171,8 +171,8 @@ class Metrics::State {
 
   template <typename Bounded, typename Child, typename... Arguments>
   Bounded& Register(std::map<std::string, std::unique_ptr<Bounded>>* families,
-                    absl::string_view name, absl::string_view help, std::vector<std::string> keys,
-                    Arguments... arguments) {
+                    absl::string_view type, absl::string_view name, absl::string_view help,
+                    std::vector<std::string> keys, Arguments... arguments) {
     CheckLabels(name, keys);
     const std::string key(name);
     absl::MutexLock lock(&mutex_);
@@ -181,7 +181,9 @@ class Metrics::State {
       Require(found->second->keys() == keys, name, "registered before with other labels");
       return *found->second;
     }
-    Require(kinds_.emplace(key, families).second, name, "registered before as another kind");
+    Require(described_.try_emplace(key, FamilyInfo{key, std::string(type), std::string(help), keys})
+                .second,
+            name, "registered before as another kind");
     auto& family =
         prometheus::detail::Builder<Child>().Name(key).Help(std::string(help)).Register(registry_);
     auto bounded = std::make_unique<Bounded>(
@@ -212,6 +214,14 @@ class Metrics::State {
     return out.str();
   }
 
+  std::vector<FamilyInfo> Describe() const {
+    std::vector<FamilyInfo> all;
+    absl::MutexLock lock(&mutex_);
+    all.reserve(described_.size());
+    for (const auto& [name, info] : described_) all.push_back(info);
+    return all;
+  }
+
   std::map<std::string, std::unique_ptr<Counters>> counters;
   std::map<std::string, std::unique_ptr<Gauges>> gauges;
   std::map<std::string, std::unique_ptr<Histograms>> histograms;
@@ -225,11 +235,8 @@ class Metrics::State {
   // The conventional names of every Prometheus client, hence without our prefix.
   struct ProcessSeries {
     explicit ProcessSeries(State& state)
-        : cpu(prometheus::BuildCounter()
-                  .Name("process_cpu_seconds_total")
-                  .Help("User and system CPU time, seconds.")
-                  .Register(state.registry_)
-                  .Add({})),
+        : cpu(AddSingle(state, prometheus::BuildCounter(), "counter", "process_cpu_seconds_total",
+                        "User and system CPU time, seconds.")),
           memory(AddGauge(state, "process_resident_memory_bytes", "Resident memory, bytes.")),
           open_files(AddGauge(state, "process_open_fds", "Open file descriptors.")),
           max_files(AddGauge(state, "process_max_fds", "Most open file descriptors allowed.")),
@@ -237,11 +244,20 @@ class Metrics::State {
           start_time(
               AddGauge(state, "process_start_time_seconds", "Start of the process, Unix time.")),
           series_refused(&state.Register<Counters, prometheus::Counter>(
-              &state.counters, kSeriesRefused,
+              &state.counters, "counter", kSeriesRefused,
               "Label sets counted as \"other\" because their family is full.", {"kind"})) {}
 
     static prometheus::Gauge& AddGauge(State& state, const char* name, const char* help) {
-      return prometheus::BuildGauge().Name(name).Help(help).Register(state.registry_).Add({});
+      return AddSingle(state, prometheus::BuildGauge(), "gauge", name, help);
+    }
+    template <typename Child>
+    static Child& AddSingle(State& state, prometheus::detail::Builder<Child> builder,
+                            const char* type, const char* name, const char* help) {
+      {
+        absl::MutexLock lock(&state.mutex_);
+        state.described_.emplace(name, FamilyInfo{name, type, help, {}});
+      }
+      return builder.Name(name).Help(help).Register(state.registry_).Add({});
     }
 
     void Update() {
@@ -287,8 +303,8 @@ class Metrics::State {
 
   const Options options_;
   prometheus::Registry registry_;
-  absl::Mutex mutex_;
-  std::map<std::string, void*> kinds_ ABSL_GUARDED_BY(mutex_);
+  mutable absl::Mutex mutex_;
+  std::map<std::string, FamilyInfo> described_ ABSL_GUARDED_BY(mutex_);
   absl::Mutex render_mutex_ ABSL_ACQUIRED_BEFORE(hooks_mutex_);
   absl::Mutex hooks_mutex_;
   std::vector<std::weak_ptr<Hook>> hooks_ ABSL_GUARDED_BY(hooks_mutex_);
@@ -302,13 +318,13 @@ Metrics::~Metrics() = default;
 CounterFamily& Metrics::Counter(absl::string_view name, absl::string_view help, Keys labels) {
   CheckName(name);
   Require(absl::EndsWith(name, "_total"), name, "a counter's name must end in _total");
-  return state_->Register<Counters, prometheus::Counter>(&state_->counters, name, help,
+  return state_->Register<Counters, prometheus::Counter>(&state_->counters, "counter", name, help,
                                                          ToStrings(labels));
 }
 
 GaugeFamily& Metrics::Gauge(absl::string_view name, absl::string_view help, Keys labels) {
   CheckName(name);
-  return state_->Register<Gauges, prometheus::Gauge>(&state_->gauges, name, help,
+  return state_->Register<Gauges, prometheus::Gauge>(&state_->gauges, "gauge", name, help,
                                                      ToStrings(labels));
 }
 
@@ -316,8 +332,8 @@ HistogramFamily& Metrics::Histogram(absl::string_view name, absl::string_view he
                                     const std::vector<double>& buckets, Keys labels) {
   CheckName(name);
   Require(!buckets.empty() && absl::c_is_sorted(buckets), name, "buckets must ascend");
-  return state_->Register<Histograms, prometheus::Histogram>(&state_->histograms, name, help,
-                                                             ToStrings(labels), buckets);
+  return state_->Register<Histograms, prometheus::Histogram>(&state_->histograms, "histogram", name,
+                                                             help, ToStrings(labels), buckets);
 }
 
 absl::Span<const absl::string_view> Metrics::AllowedLabels() { return kAllowedLabels; }
@@ -327,5 +343,7 @@ std::shared_ptr<void> Metrics::OnRender(std::function<void()> update) {
 }
 
 std::string Metrics::Render() { return state_->Render(); }
+
+std::vector<FamilyInfo> Metrics::Describe() const { return state_->Describe(); }
 
 }  // namespace signalbox::obs

@@ -92,6 +92,14 @@ using HistogramFamily = Family<Histogram>;
 const std::vector<double>& LatencyBuckets();  // 50 µs … 10 s: time we add ourselves
 const std::vector<double>& UpstreamBuckets();  // 10 ms … 600 s: time to first token, whole attempts
 
+// What a family is, whether or not it has a series yet.
+struct FamilyInfo {
+  std::string name;
+  std::string type;  // "counter", "gauge" or "histogram"
+  std::string help;
+  std::vector<std::string> labels;  // keys, in the order of the registration
+};
+
 class Metrics {
  public:
   struct Options {
@@ -121,6 +129,9 @@ class Metrics {
   // All series in the Prometheus text format, families and label sets in order, with the process's
   // own figures (resident memory, CPU seconds, open files, threads, start time).
   std::string Render();
+
+  // Every registered family by name, those of the process included.
+  std::vector<FamilyInfo> Describe() const;
 
  private:
   class State;

@@ -33,6 +33,8 @@ struct ScriptCall {
   }
 };
 
+using ReplicasDone = std::function<void(const absl::Status&)>;
+
 struct Pending {
   Callback done;  // empty once the deadline has passed: the slot stays to swallow the late reply
   absl::Duration issued;
@@ -62,6 +64,7 @@ class Connection::Core final : public Link::Owner {
         metrics_(metrics),
         breaker_(options_.failures_to_open),
         link_(loop_, options_, clock_, *this) {
+    metrics_.configured.Add(1);
     loop_.Post([this, alive = std::weak_ptr<bool>(alive_)] {
       if (!alive.expired()) link_.Start();
     });
@@ -69,6 +72,7 @@ class Connection::Core final : public Link::Owner {
 
   ~Core() override {
     loop_.Cancel(deadline_timer_);
+    metrics_.configured.Add(-1);
     metrics_.pending.Add(-static_cast<double>(in_flight_.size() + waiting_.size()));
     if (ready_.load()) metrics_.connected.Add(-1);
   }
@@ -81,6 +85,12 @@ class Connection::Core final : public Link::Owner {
   }
 
   bool ready() const { return ready_.load(std::memory_order_relaxed); }
+  int replicas() const { return options_.replicas; }
+
+  void AwaitReplicas(ReplicasDone done) {
+    awaiting_replicas_.push_back(std::move(done));
+    if (!wait_in_flight_) SendWait();
+  }
 
   void OnConnecting() override { breaker_.OnProbe(); }
 
@@ -92,7 +102,7 @@ class Connection::Core final : public Link::Owner {
     if (was_open || !ever_ready_) {
       obs::Log(obs::kInfo, "redis_available")
           .With("role", options_.role)
-          .With("address", options_.address.ToString());
+          .With("address", link_.peer().ToString());
     }
     ever_ready_ = true;
     for (Pending& pending : TakeWaiting()) Send(std::move(pending));
@@ -140,6 +150,39 @@ class Connection::Core final : public Link::Owner {
   }
 
  private:
+  // One WAIT speaks for all writes before it; those that come while it is under way share the next.
+  // A WAIT on another connection than the write's would say yes to anything.
+  void SendWait() {
+    std::vector<ReplicasDone> waiting = std::exchange(awaiting_replicas_, {});
+    if (waiting.empty()) return;
+    auto answer = [this, waiting = std::move(waiting)](absl::StatusOr<Reply> reply) {
+      wait_in_flight_ = false;
+      const absl::Status status = Replicated(reply);
+      if (!status.ok()) metrics_.unreplicated.Add(static_cast<double>(waiting.size()));
+      SendWait();
+      for (const ReplicasDone& done : waiting) done(status);
+    };
+    wait_in_flight_ = true;
+    if (!link_.ready()) {
+      loop_.Post([answer = std::move(answer), alive = std::weak_ptr<bool>(alive_)] {
+        if (!alive.expired()) answer(absl::UnavailableError("redis connection lost"));
+      });
+      return;
+    }
+    std::string command;
+    AppendCommand({"WAIT", absl::StrCat(options_.replicas),
+                   absl::StrCat(absl::ToInt64Milliseconds(options_.command_timeout / 2))},
+                  &command);
+    Issue(std::move(command), ScriptCall{}, std::move(answer), absl::ZeroDuration());
+  }
+
+  absl::Status Replicated(const absl::StatusOr<Reply>& reply) const {
+    if (!reply.ok()) return reply.status();
+    if (reply->integer() >= options_.replicas) return absl::OkStatus();
+    return absl::UnavailableError(absl::StrCat("redis: ", reply->integer(), " of ",
+                                               options_.replicas, " replicas hold the write"));
+  }
+
   static bool IsNoScript(const Reply& reply) {
     return absl::IsNotFound(StatusOfError(reply.string()));
   }
@@ -252,7 +295,7 @@ class Connection::Core final : public Link::Owner {
   void LogUnavailable(const absl::Status& why) {
     obs::Log(obs::kWarning, "redis_unavailable")
         .With("role", options_.role)
-        .With("address", options_.address.ToString())
+        .With("address", options_.Where())
         .With("error", why);
   }
 
@@ -262,6 +305,8 @@ class Connection::Core final : public Link::Owner {
   const ConnectionMetrics metrics_;
   std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);
   Breaker breaker_;
+  std::vector<ReplicasDone> awaiting_replicas_;
+  bool wait_in_flight_ = false;
   std::deque<Pending> in_flight_;  // sent, in the order of their replies
   std::deque<Pending> waiting_;    // for the connection
   size_t waiting_bytes_ = 0;
@@ -297,6 +342,8 @@ void Connection::Eval(const Script& script, Arguments keys, Arguments arguments,
   core_->Issue(std::move(command), std::move(call), std::move(done), timeout);
 }
 
+void Connection::AwaitReplicas(ReplicasDone done) { core_->AwaitReplicas(std::move(done)); }
+int Connection::replicas() const { return core_->replicas(); }
 bool Connection::ready() const { return core_->ready(); }
 
 }  // namespace signalbox::redis

@@ -51,6 +51,12 @@ class Connection {
   void Eval(const Script& script, Arguments keys, Arguments arguments, Callback done,
             absl::Duration timeout = absl::ZeroDuration());
 
+  // OK once options.replicas replicas hold what was written on this connection before: called from
+  // the callback of a write, it speaks of that write. Error: Unavailable, they do not (in time), or
+  // the connection was lost and with it what is known of the write.
+  void AwaitReplicas(std::function<void(const absl::Status&)> done);
+  int replicas() const;
+
   net::EventLoop& loop() { return loop_; }
   // Connected and the breaker closed. Thread-safe.
   bool ready() const;

@@ -1,6 +1,7 @@
-// One byte stream to Redis that heals itself: connects, shakes hands (AUTH, SELECT, PING), reads
-// replies in order, and after a loss connects again with jittered back-off. Connection and
-// Subscription are built on it; nobody else uses it.
+// One byte stream to Redis that heals itself: asks a sentinel for the primary where there are some,
+// connects, shakes hands (AUTH, SELECT, ROLE, PING), reads replies in order, and after a loss
+// connects again with jittered back-off. Connection and Subscription are built on it; nobody else
+// uses it.
 //
 // Only on the loop's thread. The owner's methods run there, never inside a call into the link; an
 // owner may destroy the link from inside one.
@@ -18,10 +19,11 @@
 #include "common/net/event_loop.h"
 #include "common/redis/options.h"
 #include "common/redis/reply.h"
+#include "common/redis/session.h"
 
 namespace signalbox::redis {
 
-class Link {
+class Link final : private Session::Owner {
  public:
   class Owner {
    public:
@@ -38,13 +40,15 @@ class Link {
 
   // The owner outlives the link.
   Link(net::EventLoop& loop, const Options& options, const Clock& clock, Owner& owner);
-  ~Link();
+  ~Link() override;
   Link(const Link&) = delete;
   Link& operator=(const Link&) = delete;
 
   // Starts the first try.
   void Start();
-  bool ready() const { return ready_; }
+  bool ready() const { return phase_ == Phase::kReady; }
+  // The server connected to, or last tried.
+  const Address& peer() const { return peer_; }
   // Bytes waiting for the socket. REQUIRES: ready().
   std::string& out() { return out_; }
   // Bytes not yet taken by the socket.
@@ -56,12 +60,19 @@ class Link {
   void Fail(const absl::Status& why);
 
  private:
-  class Session;  // one attempt's socket; outlives the link while a handler is pending
+  enum class Phase { kIdle, kSentinel, kHandshake, kReady };
 
   void Connect();
-  void OnConnected();
+  void AskSentinel();
+  void ConnectTo(const Address& address, const Tls& tls, Phase phase);
+  void OnConnected() override;
+  void OnBytes(absl::string_view bytes, const std::shared_ptr<Session>& session) override;
+  void OnBroken(const absl::Status& why) override;
+  void OnWritable() override { Flush(); }
+  absl::Status AppendLogin(const Login& login);
+  void Expect(absl::Duration within, absl::string_view otherwise);
   void OnHandshakeReply(const Reply& reply);
-  void OnBytes(absl::string_view bytes, const std::shared_ptr<Session>& session);
+  void OnPrimary(const Reply& reply);
   void Flush();
   void CloseSession();
 
@@ -73,7 +84,10 @@ class Link {
   std::shared_ptr<Session> session_;
   std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);
   std::string out_;
-  bool ready_ = false;
+  Phase phase_ = Phase::kIdle;
+  Address peer_;
+  size_t sentinel_ = 0;         // the one to ask next
+  size_t sentinels_asked_ = 0;  // in this try
   bool flush_scheduled_ = false;
   int handshake_replies_left_ = 0;
   absl::Duration ready_since_;

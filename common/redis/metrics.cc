@@ -16,6 +16,14 @@ ConnectionMetrics::ConnectionMetrics(obs::Metrics& metrics, absl::string_view ro
                      .Counter("signalbox_redis_script_loads_total",
                               "Scripts the server did not know.", {"role"})
                      .With({role});
+  unreplicated = metrics
+                     .Counter("signalbox_redis_unreplicated_total",
+                              "Writes that fewer replicas than asked for held in time.", {"role"})
+                     .With({role});
+  configured = metrics
+                   .Gauge("signalbox_redis_connections_configured",
+                          "Connections this process keeps.", {"role"})
+                   .With({role});
   connected = metrics.Gauge("signalbox_redis_connections", "Connections ready to serve.", {"role"})
                   .With({role});
   pending =

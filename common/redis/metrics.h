@@ -21,9 +21,11 @@ struct ConnectionMetrics {
   obs::Counter refused;    // never sent: breaker open or queue full
   obs::Counter reconnects;
   obs::Counter script_loads;
-  obs::Gauge connected;    // connections ready to serve
-  obs::Gauge pending;      // commands waiting for an answer
-  obs::Histogram seconds;  // of answered commands
+  obs::Counter unreplicated;  // writes that not enough replicas took in time
+  obs::Gauge configured;      // connections this process keeps
+  obs::Gauge connected;       // … those ready to serve
+  obs::Gauge pending;         // commands waiting for an answer
+  obs::Histogram seconds;     // of answered commands
 };
 
 }  // namespace signalbox::redis

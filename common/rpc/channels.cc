@@ -1,7 +1,6 @@
 #include "common/rpc/channels.h"
 
 #include <grpcpp/create_channel.h>
-#include <grpcpp/security/credentials.h>
 #include <grpcpp/support/channel_arguments.h>
 
 #include "common/rpc/callback_threads.h"
@@ -44,10 +43,13 @@ std::shared_ptr<grpc::Channel> Channels::To(const std::string& address, Kind kin
   arguments.SetInt(GRPC_ARG_MIN_RECONNECT_BACKOFF_MS, 100);
   arguments.SetInt(GRPC_ARG_INITIAL_RECONNECT_BACKOFF_MS, 100);
   arguments.SetInt(GRPC_ARG_MAX_RECONNECT_BACKOFF_MS, 1'000);
+  // Names are looked up again when a connection ends, which servers see to (max_connection_age).
+  // The default, 30 s between two look-ups, would keep a new replica without calls for so long.
+  arguments.SetInt(GRPC_ARG_DNS_MIN_TIME_BETWEEN_RESOLUTIONS_MS, 2'000);
   // A channel of its own per use: two channels with equal arguments would share one connection and
   // its lock.
   arguments.SetInt(GRPC_ARG_USE_LOCAL_SUBCHANNEL_POOL, 1);
-  auto channel = grpc::CreateCustomChannel(address, grpc::InsecureChannelCredentials(), arguments);
+  auto channel = grpc::CreateCustomChannel(address, credentials_.channel, arguments);
   channels_.push_back(channel);
   return channel;
 }

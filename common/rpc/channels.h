@@ -10,7 +10,10 @@
 
 #include <memory>
 #include <string>
+#include <utility>
 #include <vector>
+
+#include "common/rpc/credentials.h"
 
 namespace signalbox::rpc {
 
@@ -22,6 +25,8 @@ class Channels {
                  // source
   };
 
+  explicit Channels(Credentials credentials = {}) : credentials_(std::move(credentials)) {}
+
   // `address` is "host:port" or "dns:///name:port"; with several addresses calls go round robin
   // over the healthy ones.
   std::shared_ptr<grpc::Channel> To(const std::string& address, Kind kind);
@@ -30,6 +35,7 @@ class Channels {
   void Release() { channels_.clear(); }
 
  private:
+  const Credentials credentials_;
   std::vector<std::shared_ptr<grpc::Channel>> channels_;
 };
 

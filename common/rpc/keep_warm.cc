@@ -2,7 +2,6 @@
 
 #include <grpcpp/create_channel.h>
 #include <grpcpp/generic/generic_stub.h>
-#include <grpcpp/security/credentials.h>
 
 #include <condition_variable>
 #include <mutex>
@@ -16,9 +15,8 @@ constexpr std::chrono::milliseconds kDeadline{250};
 
 class KeepWarm::Impl {
  public:
-  explicit Impl(const std::string& self)
-      : stub_(grpc::CreateChannel(self, grpc::InsecureChannelCredentials())),
-        thread_([this] { Run(); }) {}
+  Impl(const std::string& self, const Credentials& credentials)
+      : stub_(MakeChannel(self, credentials)), thread_([this] { Run(); }) {}
 
   ~Impl() {
     {
@@ -30,6 +28,14 @@ class KeepWarm::Impl {
   }
 
  private:
+  // The address is none that a certificate bears.
+  static std::shared_ptr<grpc::Channel> MakeChannel(const std::string& self,
+                                                    const Credentials& credentials) {
+    grpc::ChannelArguments arguments;
+    if (!credentials.own_name.empty()) arguments.SetSslTargetNameOverride(credentials.own_name);
+    return grpc::CreateCustomChannel(self, credentials.channel, arguments);
+  }
+
   void Run() {
     std::unique_lock<std::mutex> lock(mutex_);
     while (!changed_.wait_for(lock, kInterval, [this] { return stopping_; })) {
@@ -66,7 +72,8 @@ class KeepWarm::Impl {
   std::thread thread_;
 };
 
-KeepWarm::KeepWarm(const std::string& self) : impl_(std::make_unique<Impl>(self)) {}
+KeepWarm::KeepWarm(const std::string& self, const Credentials& credentials)
+    : impl_(std::make_unique<Impl>(self, credentials)) {}
 KeepWarm::~KeepWarm() = default;
 
 }  // namespace signalbox::rpc

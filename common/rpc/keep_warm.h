@@ -9,12 +9,14 @@
 #include <memory>
 #include <string>
 
+#include "common/rpc/credentials.h"
+
 namespace signalbox::rpc {
 
 class KeepWarm {
  public:
   // `self` is the address of this process's own gRPC server.
-  explicit KeepWarm(const std::string& self);
+  KeepWarm(const std::string& self, const Credentials& credentials);
   ~KeepWarm();  // waits for the last call
 
  private:

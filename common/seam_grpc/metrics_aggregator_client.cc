@@ -9,7 +9,9 @@
 
 namespace signalbox::seam_grpc {
 namespace {
-constexpr absl::Duration kStreamLife = absl::Minutes(1);
+// Replicas are chosen per stream: a new one gets its share, and one that drains is left, after
+// this.
+constexpr absl::Duration kStreamLife = absl::Seconds(2);
 }  // namespace
 
 // One Report stream. Alive until OnDone; its owner holds a second reference. One write at a time

@@ -15,8 +15,9 @@ enum class Role {
   kMoney,   // keys, usage, generations: must not
 };
 
-// The role's instance (money falls back to scores), its password resolved. Error: InvalidArgument
-// naming the field.
+// The role's instance (money falls back to scores). Passwords are read again for every connection;
+// `environment` outlives the options. Error: InvalidArgument naming the field, NotFound for a
+// secret that is not there.
 absl::StatusOr<redis::Options> RedisOptions(const config::v1::RedisConfig& config, Role role,
                                             const config::Environment& environment);
 

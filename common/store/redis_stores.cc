@@ -62,6 +62,15 @@ redis::Connection* ConnectionOf(redis::PerLoop& connections, Executor& executor,
   return connection;
 }
 
+// A write that was answered, for whom it may concern once enough replicas hold it.
+template <typename Done>
+void WhenReplicated(redis::Connection& connection, Done done) {
+  if (connection.replicas() == 0) return done(absl::OkStatus());
+  connection.AwaitReplicas([done = std::move(done)](const absl::Status& replicated) {
+    done(replicated.ok() ? replicated : AsUnavailable(replicated));
+  });
+}
+
 int64_t ToNano(const Reply& reply) {
   int64_t value = 0;
   return absl::SimpleAtoi(reply.string(), &value) ? value : 0;
@@ -158,9 +167,11 @@ void RedisKeyStore::Put(Executor& executor, const KeyRecord& record,
                 done](absl::StatusOr<Reply> indexed) {
     if (!indexed.ok()) return done(AsUnavailable(indexed.status()));
     const std::vector<absl::string_view> arguments(fields.begin(), fields.end());
-    connection->Eval(PutKeyScript(), {key}, arguments, [done](absl::StatusOr<Reply> reply) {
-      done(reply.ok() ? absl::OkStatus() : AsUnavailable(reply.status()));
-    });
+    connection->Eval(PutKeyScript(), {key}, arguments,
+                     [connection, done](absl::StatusOr<Reply> reply) {
+                       if (!reply.ok()) return done(AsUnavailable(reply.status()));
+                       WhenReplicated(*connection, done);
+                     });
   };
   connection->Command({"SADD", keys_.KeyIndex(), record.hash}, std::move(write));
 }
@@ -171,10 +182,13 @@ void RedisKeyStore::Remove(Executor& executor, const std::string& hash,
   if (connection == nullptr) return;
   auto unindex = [connection, index = keys_.KeyIndex(), hash, done](absl::StatusOr<Reply> removed) {
     if (!removed.ok()) return done(AsUnavailable(removed.status()));
-    connection->Command(
-        {"SREM", index, hash}, [done, existed = removed->integer() > 0](absl::StatusOr<Reply>) {
-          done(existed);  // an index entry left behind names no record and is skipped
-        });
+    // An index entry left behind names no record and is skipped.
+    connection->Command({"SREM", index, hash}, [connection, done, existed = removed->integer() > 0](
+                                                   absl::StatusOr<Reply>) {
+      WhenReplicated(*connection, [done, existed](const absl::Status& replicated) {
+        replicated.ok() ? done(existed) : done(replicated);
+      });
+    });
   };
   connection->Command({"DEL", keys_.Key(hash)}, std::move(unindex));
 }
@@ -240,8 +254,9 @@ void RedisGenerationStore::Put(Executor& executor, const std::string& id,
   const std::string nano = absl::StrCat(cost.value);
   connection->Eval(PutGenerationScript(), {record, total, day, week, month},
                    {json, ttl_ms, nano, kDayTtlSeconds, kWeekTtlSeconds, kMonthTtlSeconds},
-                   [done = std::move(done)](absl::StatusOr<Reply> reply) {
-                     done(reply.ok() ? absl::OkStatus() : AsUnavailable(reply.status()));
+                   [connection, done = std::move(done)](absl::StatusOr<Reply> reply) {
+                     if (!reply.ok()) return done(AsUnavailable(reply.status()));
+                     WhenReplicated(*connection, done);
                    });
 }
 

@@ -31,6 +31,12 @@ ErrorDetail MakeDetail(common::v1::Reason reason, absl::string_view message, boo
   return detail;
 }
 
+// The client's to mend. A provider's 429 is passed on as 429 and still is no fault of the client's.
+bool IsTheRequests(const ErrorDetail& error) {
+  const int status = MeaningOf(error.reason()).status;
+  return status < 500 && error.reason() != common::v1::REASON_PROVIDER_RATE_LIMITED;
+}
+
 // "no endpoint can serve this request: 3 excluded by context_length, 1 by max_price".
 std::string ExclusionSummary(const router::v1::DecideResponse& decision) {
   if (decision.excluded().empty()) return "No endpoint serves this model.";
@@ -375,7 +381,10 @@ void ChatCall::Fail(Failure failure) {
     summary.error = failure.detail;
     front_->BreakStream(std::move(chunk), summary);
   }
-  Finish(committed_ ? ChatOutcome::kBroken : ChatOutcome::kFailed);
+  services_.shared.metrics.CountError(failure.detail.reason());
+  Finish(committed_                      ? ChatOutcome::kBroken
+         : IsTheRequests(failure.detail) ? ChatOutcome::kRefused
+                                         : ChatOutcome::kFailed);
 }
 
 void ChatCall::OnClientGone() {
@@ -494,6 +503,7 @@ void ChatCall::Settle(const Candidate& candidate, const AttemptResult& result, c
   facts.user_agent = request_.user_agent;
   facts.referer = request_.referer;
   facts.attempts = plan_->notes();
+  services_.shared.metrics.CountUsage(candidate.provider_slug(), result.usage(), charge);
   services_.settlement.Settle({generation_id_, principal_->hash, charge.charged,
                                services_.shared.clock.Now(), GenerationRecord(facts)});
 }

@@ -6,10 +6,28 @@
 namespace signalbox::ingress {
 namespace {
 
+constexpr double kNanoPerUsd = 1e9;
+
+// A counter per reason, in a family of one label.
+std::vector<obs::Counter> ByReason(obs::CounterFamily& family, absl::string_view unspecified) {
+  std::vector<obs::Counter> counters(common::v1::Reason_ARRAYSIZE);
+  for (int reason = 0; reason < common::v1::Reason_ARRAYSIZE; ++reason) {
+    if (!common::v1::Reason_IsValid(reason)) continue;
+    const auto value = static_cast<common::v1::Reason>(reason);
+    counters[reason] = family.With(
+        {value == common::v1::REASON_UNSPECIFIED ? unspecified : seam::ReasonName(value)});
+  }
+  return counters;
+}
+
+void AddFor(const std::vector<obs::Counter>& counters, common::v1::Reason reason) {
+  if (reason >= 0 && reason < static_cast<int>(counters.size())) counters[reason].Add();
+}
+
 constexpr absl::string_view kMethodNames[kMethods] = {
     "chat", "models", "model", "endpoints", "count", "providers", "key", "generation", "other"};
 constexpr absl::string_view kStatusNames[] = {"2xx", "3xx", "4xx", "5xx"};
-constexpr absl::string_view kOutcomeNames[kChatOutcomes] = {"ok", "failed", "broken",
+constexpr absl::string_view kOutcomeNames[kChatOutcomes] = {"ok", "failed", "refused", "broken",
                                                             "client_gone"};
 constexpr absl::string_view kGuardNames[kGuardOutcomes] = {"rescued", "gave_up", "undelivered"};
 constexpr absl::string_view kDecisionNames[kDecisionSources] = {"router", "reused", "last",
@@ -76,16 +94,38 @@ IngressMetrics::IngressMetrics(obs::Metrics& metrics)
                                              "Key checks by where the answer came from.", {"kind"});
   for (int i = 0; i < kAuthSources; ++i)
     auth_[i] = auth.With({AuthSourceName(static_cast<AuthSource>(i))});
-  obs::CounterFamily& attempts =
-      metrics.Counter("signalbox_ingress_attempts_total",
-                      "Attempts by what ended them; ok = it answered.", {"reason"});
-  attempts_.resize(common::v1::Reason_ARRAYSIZE);
-  for (int reason = 0; reason < common::v1::Reason_ARRAYSIZE; ++reason) {
-    if (!common::v1::Reason_IsValid(reason)) continue;
-    const auto value = static_cast<common::v1::Reason>(reason);
-    attempts_[reason] =
-        attempts.With({value == common::v1::REASON_UNSPECIFIED ? "ok" : seam::ReasonName(value)});
-  }
+  attempts_ =
+      ByReason(metrics.Counter("signalbox_ingress_attempts_total",
+                               "Attempts by what ended them; ok = it answered.", {"reason"}),
+               "ok");
+  errors_ = ByReason(
+      metrics.Counter("signalbox_ingress_chat_errors_total",
+                      "Chats that ended in an error, by what the client is told.", {"reason"}),
+      "other");
+  charged_usd_ = &metrics.Counter("signalbox_ingress_charged_usd_total",
+                                  "USD charged to clients, mark-up included.", {"provider"});
+  provider_usd_ = &metrics.Counter("signalbox_ingress_provider_usd_total",
+                                   "USD that providers bill for what was charged.", {"provider"});
+  tokens_ =
+      &metrics.Counter("signalbox_ingress_tokens_total",
+                       "Tokens of settled generations; cached is part of prompt, reasoning of "
+                       "completion.",
+                       {"provider", "kind"});
+  in_flight_limit = metrics
+                        .Gauge("signalbox_ingress_in_flight_limit",
+                               "Requests in flight beyond which new ones are shed.")
+                        .WithNone();
+  connections =
+      metrics.Gauge("signalbox_ingress_connections", "Client connections open.").WithNone();
+  connections_limit = metrics
+                          .Gauge("signalbox_ingress_connections_limit",
+                                 "Client connections beyond which new ones are closed at once.")
+                          .WithNone();
+  connections_refused = metrics
+                            .Counter("signalbox_ingress_connections_refused_total",
+                                     "Client connections closed at once because there were too "
+                                     "many.")
+                            .WithNone();
   const obs::Gauge in_flight_gauge =
       metrics.Gauge("signalbox_ingress_in_flight", "Requests being answered.").WithNone();
   const obs::Gauge pending_gauge = metrics
@@ -123,8 +163,33 @@ void IngressMetrics::CountAnswer(Method method, int status) const {
   answers_[static_cast<int>(method)][status_class].Add();
 }
 
-void IngressMetrics::CountAttempt(common::v1::Reason reason) const {
-  if (reason >= 0 && reason < static_cast<int>(attempts_.size())) attempts_[reason].Add();
+void IngressMetrics::CountAttempt(common::v1::Reason reason) const { AddFor(attempts_, reason); }
+void IngressMetrics::CountError(common::v1::Reason reason) const { AddFor(errors_, reason); }
+
+void IngressMetrics::CountUsage(const std::string& provider, const common::v1::Usage& usage,
+                                const Charge& charge) {
+  if (tokens_ == nullptr) return;
+  Bill bill;
+  {
+    absl::MutexLock lock(&bills_mutex_);
+    const auto [found, first] = bills_.try_emplace(provider);
+    if (first) found->second = MakeBill(provider);
+    bill = found->second;
+  }
+  bill.charged_usd.Add(static_cast<double>(charge.charged.value) / kNanoPerUsd);
+  bill.provider_usd.Add(
+      static_cast<double>(charge.provider_prompt.value + charge.provider_completion.value) /
+      kNanoPerUsd);
+  bill.prompt.Add(static_cast<double>(usage.prompt_tokens()));
+  bill.completion.Add(static_cast<double>(usage.completion_tokens()));
+  bill.cached.Add(static_cast<double>(usage.cached_tokens()));
+  bill.reasoning.Add(static_cast<double>(usage.reasoning_tokens()));
+}
+
+IngressMetrics::Bill IngressMetrics::MakeBill(const std::string& provider) const {
+  return {charged_usd_->With({provider}),      provider_usd_->With({provider}),
+          tokens_->With({provider, "prompt"}), tokens_->With({provider, "completion"}),
+          tokens_->With({provider, "cached"}), tokens_->With({provider, "reasoning"})};
 }
 
 }  // namespace signalbox::ingress

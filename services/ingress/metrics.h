@@ -8,12 +8,18 @@
 #include <array>
 #include <atomic>
 #include <memory>
+#include <string>
 #include <vector>
 
+#include "absl/base/thread_annotations.h"
+#include "absl/container/flat_hash_map.h"
+#include "absl/synchronization/mutex.h"
 #include "common/obs/metrics.h"
+#include "services/ingress/core/answer.h"
 #include "services/ingress/core/auth.h"
 #include "services/ingress/core/conversations.h"
 #include "signalbox/common/v1/error.pb.h"
+#include "signalbox/common/v1/usage.pb.h"
 
 namespace signalbox::ingress {
 
@@ -33,11 +39,12 @@ constexpr int kMethods = 9;
 // How a chat ended.
 enum class ChatOutcome {
   kOk,
-  kFailed,  // an error before content
-  kBroken,  // an error after content
+  kFailed,   // an error before content: ours, or every provider's
+  kRefused,  // an error before content that is the request's own
+  kBroken,   // an error after content
   kClientGone,
 };
-constexpr int kChatOutcomes = 4;
+constexpr int kChatOutcomes = 5;
 
 // What became of a chat that had an answer with an invalid tool call.
 enum class GuardOutcome {
@@ -60,6 +67,11 @@ class IngressMetrics {
 
   void CountAnswer(Method method, int status) const;
   void CountChat(ChatOutcome outcome) const { chats_[static_cast<int>(outcome)].Add(); }
+  // The reason a client is told, before or after content.
+  void CountError(common::v1::Reason reason) const;
+  // What a settled generation used and cost.
+  void CountUsage(const std::string& provider, const common::v1::Usage& usage,
+                  const Charge& charge);
   // UNSPECIFIED = the attempt answered.
   void CountAttempt(common::v1::Reason reason) const;
   void CountGuard(GuardOutcome outcome) const { guard_[static_cast<int>(outcome)].Add(); }
@@ -76,6 +88,10 @@ class IngressMetrics {
   obs::Counter settle_dropped;    // a record lost because the journal was full
   std::atomic<int> in_flight{0};  // read when the metrics are rendered
   std::atomic<int> settle_pending{0};
+  obs::Gauge in_flight_limit;
+  obs::Gauge connections_limit;
+  obs::Gauge connections;
+  obs::Counter connections_refused;
 
   // Conversations and circuits.
   void CountTurn(Turn turn) const { turns_[static_cast<int>(turn)].Add(); }
@@ -91,6 +107,18 @@ class IngressMetrics {
   std::array<obs::Counter, kDecisionSources> decisions_;
   std::array<obs::Counter, kAuthSources> auth_;
   std::vector<obs::Counter> attempts_;  // by reason
+  std::vector<obs::Counter> errors_;    // by reason
+
+  struct Bill {
+    obs::Counter charged_usd, provider_usd;
+    obs::Counter prompt, completion, cached, reasoning;
+  };
+  Bill MakeBill(const std::string& provider) const;
+  obs::CounterFamily* charged_usd_ = nullptr;
+  obs::CounterFamily* provider_usd_ = nullptr;
+  obs::CounterFamily* tokens_ = nullptr;
+  absl::Mutex bills_mutex_;
+  absl::flat_hash_map<std::string, Bill> bills_ ABSL_GUARDED_BY(bills_mutex_);
   std::array<obs::Counter, kTurns> turns_;
   std::shared_ptr<void> render_hook_;
 };

@@ -57,18 +57,26 @@ class IngressModule::Impl {
     }
     serving_.store(true, std::memory_order_release);
     listen_host_ = server_options.address;
+    const size_t max_connections = server_options.max_connections;
     server_ = std::make_unique<http::Server>(
         deps_.loops, std::move(server_options),
         [this](http::Request request, std::shared_ptr<http::Exchange> exchange) {
           api_.Handle(std::move(request), std::move(exchange));
         });
     RETURN_IF_ERROR(server_->Start());
+    metrics_.in_flight_limit.Set(api_options_.max_in_flight);
+    metrics_.connections_limit.Set(static_cast<double>(max_connections));
+    render_hook_ = deps_.metrics.OnRender([this] { ShowConnections(); });
     obs::Log(obs::kInfo, "ingress_listening").With("address", address());
     return absl::OkStatus();
   }
 
   std::string address() const { return host::Address{listen_host_, server_->port()}.ToString(); }
   bool started() const { return server_ != nullptr; }
+
+  void AnnounceDrain() {
+    if (server_ != nullptr) server_->AnnounceDrain();
+  }
 
   void BeginDrain() {
     if (server_ != nullptr) server_->BeginDrain();
@@ -89,6 +97,7 @@ class IngressModule::Impl {
     }
     const int lost = metrics_.settle_pending.load();
     if (lost > 0) obs::Log(obs::kError, "settlements_lost").With("count", lost);
+    render_hook_.reset();
     server_.reset();
     for (size_t i = 0; i < loops_.size(); ++i) {
       deps_.loops.at(i).RunAndWait([this, i] { loops_[i].reset(); });
@@ -107,6 +116,12 @@ class IngressModule::Impl {
   LoopServices* NextLoop() {
     if (!serving_.load(std::memory_order_acquire)) return nullptr;
     return loops_[next_.fetch_add(1, std::memory_order_relaxed) % loops_.size()].get();
+  }
+
+  void ShowConnections() {
+    metrics_.connections.Set(server_->Connections());
+    const auto refused = static_cast<double>(server_->stats().connections_refused);
+    metrics_.connections_refused.Add(refused - metrics_.connections_refused.value());
   }
 
   template <typename Action>
@@ -130,6 +145,7 @@ class IngressModule::Impl {
   std::string listen_host_;
   std::unique_ptr<http::Server> server_;
   std::unique_ptr<GatewayService> gateway_;
+  std::shared_ptr<void> render_hook_;
 };
 
 IngressModule::IngressModule(IngressDeps deps) : impl_(std::make_unique<Impl>(std::move(deps))) {}
@@ -151,6 +167,7 @@ std::vector<std::pair<std::string, std::string>> IngressModule::Addresses() cons
   return {{"http", impl_->address()}};
 }
 
+void IngressModule::AnnounceDrain() { impl_->AnnounceDrain(); }
 void IngressModule::BeginDrain() { impl_->BeginDrain(); }
 int IngressModule::InFlight() const { return impl_->InFlight(); }
 void IngressModule::Stop() { impl_->Stop(); }

@@ -43,6 +43,7 @@ class IngressModule final : public host::Module {
   // Error: http_listen is malformed, or the address is in use.
   absl::Status Start() override;
   std::vector<std::pair<std::string, std::string>> Addresses() const override;
+  void AnnounceDrain() override;
   void BeginDrain() override;
   int InFlight() const override;
   // Gives the store a moment to take what was settled last; answers still running end with an

@@ -110,6 +110,8 @@ class Aggregator::Core {
         static_cast<double>(batches_.dropped_outcomes() - dropped_before));
   }
 
+  void SetBook(const ScoreBook::Options& options) { publisher_.SetOptions(options); }
+
   void CountRefused() { metrics_.batches_refused.Add(); }
 
   store::SnapshotPtr latest() const { return watcher_->latest(); }
@@ -254,6 +256,12 @@ void Aggregator::GetScores(
         return done(absl::UnavailableError(absl::StrCat("scores: ", stored.status().message())));
       done(stored->has_value() ? *(*stored)->snapshot : ScoreSnapshot());
     });
+  });
+}
+
+void Aggregator::SetBook(const ScoreBook::Options& options) {
+  loop_.Post([core = std::weak_ptr<Core>(core_), options] {
+    if (const std::shared_ptr<Core> alive = core.lock()) alive->SetBook(options);
   });
 }
 

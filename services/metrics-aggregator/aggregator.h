@@ -54,6 +54,9 @@ class Aggregator final : public seam::MetricsAggregator {
   void GetScores(absl::Duration timeout,
                  std::function<void(absl::StatusOr<metrics::v1::ScoreSnapshot>)> done) override;
 
+  // From the next publication on. Thread-safe.
+  void SetBook(const ScoreBook::Options& options);
+
   // Brought to the store at once; the replica that publishes reads it within a minute.
   void RecordBenchmark(metrics::v1::RecordBenchmarkRequest result, absl::Duration timeout,
                        std::function<void(absl::Status)> done) override;

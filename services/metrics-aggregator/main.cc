@@ -18,6 +18,9 @@ absl::StatusOr<host::Modules> Create(const host::Env& env) {
   ASSIGN_OR_RETURN(auto module, AggregatorModule::Create({env.config.aggregator(), redis,
                                                           store::KeysOf(env.config.redis()),
                                                           env.clock, env.metrics}));
+  env.live_config.OnReload([raw = module.get()](const config::v1::Config& config) {
+    (void)raw->SetEstimator(config.aggregator());  // checked before
+  });
   auto service = std::make_unique<seam_grpc::MetricsAggregatorServer>(module->aggregator());
   host::Modules modules;
   modules.push_back(host::WithGrpcService(
@@ -25,10 +28,18 @@ absl::StatusOr<host::Modules> Create(const host::Env& env) {
   return modules;
 }
 
+void Validate(const config::v1::Config& config, config::Report* report) {
+  const absl::Status checked = AggregatorModule::Check(config.aggregator());
+  if (!checked.ok()) report->Add("aggregator", checked.message());
+}
+
 }  // namespace
 }  // namespace signalbox::metrics_aggregator
 
 int main(int argc, char** argv) {
-  return signalbox::host::Main(
-      argc, argv, {"metrics-aggregator", signalbox::metrics_aggregator::Create, nullptr, {}});
+  return signalbox::host::Main(argc, argv,
+                               {"metrics-aggregator",
+                                signalbox::metrics_aggregator::Create,
+                                signalbox::metrics_aggregator::Validate,
+                                {}});
 }

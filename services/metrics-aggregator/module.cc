@@ -21,6 +21,16 @@ absl::StatusOr<std::unique_ptr<AggregatorModule>> AggregatorModule::Create(Optio
       new AggregatorModule(std::move(options), aggregator_options));
 }
 
+absl::Status AggregatorModule::Check(const config::v1::AggregatorConfig& config) {
+  return OptionsFromConfig(config).status();
+}
+
+absl::Status AggregatorModule::SetEstimator(const config::v1::AggregatorConfig& config) {
+  ASSIGN_OR_RETURN(const AggregatorOptions options, OptionsFromConfig(config));
+  aggregator_.SetBook(options.book);
+  return absl::OkStatus();
+}
+
 AggregatorModule::AggregatorModule(Options options, const AggregatorOptions& aggregator_options)
     : loop_("aggregator"),
       connection_(loop_, options.redis, options.clock,

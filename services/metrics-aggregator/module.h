@@ -32,8 +32,10 @@ class AggregatorModule final : public host::Module {
     obs::Metrics& metrics;
   };
   // Works from here on, with or without Redis: outcomes are gathered until it comes. Error:
-  // InvalidArgument.
+  // InvalidArgument; Check finds the same.
   static absl::StatusOr<std::unique_ptr<AggregatorModule>> Create(Options options);
+
+  static absl::Status Check(const config::v1::AggregatorConfig& config);
 
   absl::string_view name() const override { return "metrics-aggregator"; }
   absl::Status Start() override { return absl::OkStatus(); }
@@ -42,6 +44,10 @@ class AggregatorModule final : public host::Module {
   int InFlight() const override { return 0; }
   // Brings what is gathered to the store, a short while, and gives the lease back.
   void Stop() override;
+
+  // For a reload of the configuration: `estimator` and `exacto`, from the next publication on.
+  // Error: a bad number; the old ones stay. Thread-safe.
+  absl::Status SetEstimator(const config::v1::AggregatorConfig& config);
 
   // Valid as long as the module.
   seam::MetricsAggregator& aggregator() { return aggregator_; }

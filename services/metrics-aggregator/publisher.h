@@ -34,6 +34,10 @@ class Publisher {
   void RenewLease();
   // Publishes if there is reason to, unless a publication is under way.
   void Tick();
+  void SetOptions(const ScoreBook::Options& options) {
+    options_ = options;
+    if (book_.has_value()) book_->SetOptions(options);
+  }
   // Reads the benchmarks with the next publication; otherwise they are read once a minute.
   void BenchmarksChanged() { next_benchmarks_ = absl::ZeroDuration(); }
 
@@ -56,7 +60,7 @@ class Publisher {
   store::BenchmarkStore& benchmarks_;
   store::ScoreStore& scores_;
   store::Lease& lease_;
-  const ScoreBook::Options options_;
+  ScoreBook::Options options_;
   const Clock& clock_;
   const AggregatorMetrics& metrics_;
   std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);

@@ -84,9 +84,13 @@ AdapterMetrics::AdapterMetrics(obs::Metrics& metrics)
               .WithNone()),
       connections_(
           &metrics.Gauge("signalbox_adapter_connections", "Connections to providers.", {"state"})),
-      pool_events_(&metrics.Gauge(
-          "signalbox_adapter_pool_events",
-          "Since the start: requests, connections opened and reused, stale retries.", {"kind"})) {}
+      pool_events_(&metrics.Counter("signalbox_adapter_pool_events_total",
+                                    "Requests, connections opened and reused, stale retries.",
+                                    {"kind"})) {
+  // A counter that appears with its first event would hide that event from increase().
+  for (const absl::string_view reason : {"queue_full", "not_taken", "drain"})
+    dropped_->With({reason});
+}
 
 AdapterMetrics::PerProvider AdapterMetrics::Of(const std::string& provider) {
   if (metrics_ == nullptr) return {};
@@ -145,10 +149,14 @@ void AdapterMetrics::SetPool(const http::Client::Stats& totals) {
   if (metrics_ == nullptr) return;
   connections_->With({"idle"}).Set(totals.idle);
   connections_->With({"active"}).Set(totals.active);
-  pool_events_->With({"request"}).Set(static_cast<double>(totals.requests));
-  pool_events_->With({"opened"}).Set(static_cast<double>(totals.connections_opened));
-  pool_events_->With({"reused"}).Set(static_cast<double>(totals.connections_reused));
-  pool_events_->With({"stale_retry"}).Set(static_cast<double>(totals.stale_retries));
+  const auto count = [this](absl::string_view kind, uint64_t total) {
+    const obs::Counter counter = pool_events_->With({kind});
+    counter.Add(static_cast<double>(total) - counter.value());
+  };
+  count("request", totals.requests);
+  count("opened", totals.connections_opened);
+  count("reused", totals.connections_reused);
+  count("stale_retry", totals.stale_retries);
 }
 
 std::shared_ptr<void> AdapterMetrics::OnRender(std::function<void()> update) {

@@ -62,7 +62,7 @@ class AdapterMetrics {
   obs::Counter reported_;
   obs::Gauge pending_;
   obs::GaugeFamily* connections_ = nullptr;
-  obs::GaugeFamily* pool_events_ = nullptr;
+  obs::CounterFamily* pool_events_ = nullptr;
   absl::Mutex mutex_;
   absl::flat_hash_map<std::string, PerProvider> providers_ ABSL_GUARDED_BY(mutex_);
 };

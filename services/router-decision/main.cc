@@ -42,6 +42,9 @@ absl::StatusOr<host::Modules> Create(const host::Env& env) {
                                 env.metrics};
   options.on_ready = [latch = env.readiness.AddLatch("providers")]() mutable { latch.Release(); };
   ASSIGN_OR_RETURN(auto module, RouterModule::Create(std::move(options)));
+  env.live_config.OnReload([raw = module.get()](const config::v1::Config& config) {
+    (void)raw->SetPolicy(config.router().policy());  // checked before
+  });
   auto service = std::make_unique<seam_grpc::RouterDecisionServer>(module->router());
   host::Modules modules;
   modules.push_back(
@@ -51,10 +54,18 @@ absl::StatusOr<host::Modules> Create(const host::Env& env) {
   return modules;
 }
 
+void Validate(const config::v1::Config& config, config::Report* report) {
+  const absl::Status checked = RouterModule::Check(config.router());
+  if (!checked.ok()) report->Add("router", checked.message());
+}
+
 }  // namespace
 }  // namespace signalbox::router_decision
 
 int main(int argc, char** argv) {
-  return signalbox::host::Main(
-      argc, argv, {"router-decision", signalbox::router_decision::Create, nullptr, {}});
+  return signalbox::host::Main(argc, argv,
+                               {"router-decision",
+                                signalbox::router_decision::Create,
+                                signalbox::router_decision::Validate,
+                                {}});
 }

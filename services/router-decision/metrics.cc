@@ -37,7 +37,9 @@ RouterMetrics::RouterMetrics(obs::Metrics& metrics) {
                    .Histogram("signalbox_router_candidates",
                               "Endpoints that could serve a request.", CandidateBuckets())
                    .WithNone();
-  snapshot_age = metrics.Gauge("signalbox_router_snapshot_age_seconds", "Age of the scores in use.")
+  snapshot_age = metrics
+                     .Gauge("signalbox_router_snapshot_age_seconds",
+                            "Age of the scores in use, seconds; -1 = there are none yet.")
                      .WithNone();
   snapshot_version =
       metrics.Gauge("signalbox_router_snapshot_version", "Version of the scores in use, 0 = none.")

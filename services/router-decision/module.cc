@@ -26,22 +26,38 @@ absl::StatusOr<absl::Duration> Interval(absl::string_view name, bool set,
       absl::StrCat("router.", name, ": ", absl::FormatDuration(interval), " is less than 10ms"));
 }
 
+struct Settings {
+  PolicySettings policy;
+  absl::Duration providers_interval;
+  absl::Duration snapshot_interval;
+};
+
+absl::StatusOr<Settings> SettingsOf(const config::v1::RouterConfig& config) {
+  Settings settings;
+  ASSIGN_OR_RETURN(settings.policy, ToPolicySettings(config.policy()));
+  ASSIGN_OR_RETURN(settings.providers_interval,
+                   Interval("providers_interval", config.has_providers_interval(),
+                            config.providers_interval(), kDefaultProvidersInterval));
+  ASSIGN_OR_RETURN(settings.snapshot_interval,
+                   Interval("snapshot_interval", config.has_snapshot_interval(),
+                            config.snapshot_interval(), kDefaultSnapshotInterval));
+  return settings;
+}
+
 uint64_t SeedOrEntropy(uint64_t seed) { return seed != 0 ? seed : Rng::FromEntropy()(); }
 
 }  // namespace
 
+absl::Status RouterModule::Check(const config::v1::RouterConfig& config) {
+  return SettingsOf(config).status();
+}
+
 absl::StatusOr<std::unique_ptr<RouterModule>> RouterModule::Create(Options options) {
-  const config::v1::RouterConfig& config = options.config;
-  ASSIGN_OR_RETURN(const PolicySettings policy, ToPolicySettings(config.policy()));
-  ASSIGN_OR_RETURN(const absl::Duration providers,
-                   Interval("providers_interval", config.has_providers_interval(),
-                            config.providers_interval(), kDefaultProvidersInterval));
-  ASSIGN_OR_RETURN(const absl::Duration snapshot,
-                   Interval("snapshot_interval", config.has_snapshot_interval(),
-                            config.snapshot_interval(), kDefaultSnapshotInterval));
+  ASSIGN_OR_RETURN(const Settings settings, SettingsOf(options.config));
   options.redis.command_timeout = std::max(options.redis.command_timeout, kCommandTimeout);
-  return std::unique_ptr<RouterModule>(
-      new RouterModule(std::move(options), policy, providers, snapshot));
+  return std::unique_ptr<RouterModule>(new RouterModule(std::move(options), settings.policy,
+                                                        settings.providers_interval,
+                                                        settings.snapshot_interval));
 }
 
 RouterModule::RouterModule(Options options, const PolicySettings& policy,

@@ -45,8 +45,9 @@ class RouterModule final : public host::Module {
     std::function<void()> on_ready = [] {};
     uint64_t seed = 0;  // of the draws; 0 = from the operating system
   };
-  // Error: INVALID_ARGUMENT naming every bad number of the configuration.
+  // Error: INVALID_ARGUMENT naming every bad number of the configuration; Check finds the same.
   static absl::StatusOr<std::unique_ptr<RouterModule>> Create(Options options);
+  static absl::Status Check(const config::v1::RouterConfig& config);
   ~RouterModule() override;
 
   absl::string_view name() const override { return "router-decision"; }

@@ -65,7 +65,8 @@ absl::StatusOr<DecideResponse> Router::Answer(const RequestFeatures& features, u
 void Router::UpdateGauges() {
   const std::shared_ptr<const Snapshot> snapshot = snapshots_.Get();
   metrics_.snapshot_version.Set(static_cast<double>(snapshot->version()));
-  metrics_.snapshot_age.Set(absl::ToDoubleSeconds(snapshot->Age(clock_.Now())));
+  const absl::Duration age = snapshot->Age(clock_.Now());
+  metrics_.snapshot_age.Set(age == absl::InfiniteDuration() ? -1 : absl::ToDoubleSeconds(age));
 }
 
 void Router::Count(const absl::StatusOr<DecideResponse>& answer, absl::Duration taken) const {

@@ -14,6 +14,7 @@
 #include "common/base/money.h"
 #include "common/base/status_macros.h"
 #include "common/config/loader.h"
+#include "common/config/secrets.h"
 #include "services/signalbox/benchmark/discovery.h"
 #include "services/signalbox/benchmark/http_fetcher.h"
 #include "services/signalbox/benchmark/plan.h"
@@ -29,7 +30,8 @@ namespace signalbox {
 namespace {
 
 constexpr char kUsage[] =
-    R"(signalbox benchmark run --key KEY --model MODEL [--model MODEL…] [options]
+    R"(signalbox benchmark run --key-file FILE --model MODEL [--model MODEL…] [options]
+  --key-file FILE     holds the client key; or --key KEY, which shows in the process list
   --server URL        a running Signalbox; default http://127.0.0.1:8080
   --model MODEL       repeatable; `all` = every model that takes tools
   --provider TAG      only these, repeatable: deepinfra, deepinfra/fp8
@@ -132,14 +134,25 @@ struct RunOrder {
   std::string json_file;
 };
 
+absl::StatusOr<std::string> KeyOf(const Arguments& arguments) {
+  if (!arguments.Has("key-file")) {
+    if (!arguments.Get("key").empty()) return arguments.Get("key");
+    return absl::InvalidArgumentError("--key-file or --key: a client key is needed");
+  }
+  config::v1::SecretRef reference;
+  reference.set_file(arguments.Get("key-file"));
+  ASSIGN_OR_RETURN(const config::Secret key,
+                   config::ResolveSecret(reference, config::Environment::Process()));
+  return key.Reveal();
+}
+
 absl::StatusOr<RunOrder> OrderOf(const Arguments& arguments, std::vector<std::string> models,
                                  std::vector<std::string> providers) {
   RunOrder order;
   if (models.empty()) return absl::InvalidArgumentError("--model: which? `all` = all of them");
   order.models = std::move(models);
   order.providers = std::move(providers);
-  order.key = arguments.Get("key");
-  if (order.key.empty()) return absl::InvalidArgumentError("--key: a client key is needed");
+  ASSIGN_OR_RETURN(order.key, KeyOf(arguments));
   ASSIGN_OR_RETURN(order.server, http::ParseOrigin(arguments.Get("server", kDefaultServer)));
   ASSIGN_OR_RETURN(order.suite, benchmark::LoadSuite(arguments.Get("suite", kDefaultSuite)));
   ASSIGN_OR_RETURN(const int64_t pico, ParseUsdToPico(arguments.Get("budget-usd", kDefaultBudget)));
@@ -257,11 +270,11 @@ int BenchmarkCommand(absl::Span<const absl::string_view> arguments) {
   std::vector<absl::string_view> rest(arguments.begin(), arguments.end());
   std::vector<std::string> models = TakeRepeated("--model", &rest);
   std::vector<std::string> providers = TakeRepeated("--provider", &rest);
-  const absl::StatusOr<Arguments> parsed =
-      ParseArguments(rest,
-                     {"server", "key", "suite", "budget-usd", "max-requests", "concurrency",
-                      "repeat", "seed", "max-tokens", "every", "json", "aggregator", "config"},
-                     {"no-record", "help"});
+  const absl::StatusOr<Arguments> parsed = ParseArguments(
+      rest,
+      {"server", "key", "key-file", "suite", "budget-usd", "max-requests", "concurrency", "repeat",
+       "seed", "max-tokens", "every", "json", "aggregator", "config"},
+      {"no-record", "help"});
   if (!parsed.ok()) return Fail("benchmark", parsed.status());
   const std::vector<std::string>& words = parsed->words;
   const std::string verb = words.empty() ? "" : words[0];

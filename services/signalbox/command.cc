@@ -70,7 +70,7 @@ absl::StatusOr<config::v1::Config> LoadConfiguration(const std::string& path) {
   if (config.serve().data_dir().empty()) config.mutable_serve()->set_data_dir("data");
   config.mutable_serve()->set_data_dir(Under(folder, config.serve().data_dir()));
   config::v1::RedisInstance* const scores = config.mutable_redis()->mutable_scores();
-  if (scores->address().empty())
+  if (scores->address().empty() && !scores->has_sentinel())
     scores->set_address(PrivateRedis::AddressIn(config.serve().data_dir()));
   return config;
 }

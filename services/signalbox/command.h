@@ -9,6 +9,7 @@
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
 #include "absl/types/span.h"
+#include "common/config/report.h"
 #include "signalbox/config/v1/config.pb.h"
 
 namespace signalbox {
@@ -35,6 +36,9 @@ absl::StatusOr<Arguments> ParseArguments(absl::Span<const absl::string_view> arg
 // filled in when no other is configured. Error: everything that is wrong with it, for people.
 absl::StatusOr<config::v1::Config> LoadConfiguration(const std::string& path);
 
+// Adds what is wrong with the services' own numbers.
+void CheckServices(const config::v1::Config& config, config::Report* report);
+
 // Prints "signalbox <command>: <message>" to stderr and returns the exit code.
 int Fail(absl::string_view command, const absl::Status& status);
 
@@ -42,6 +46,7 @@ int KeysCommand(absl::Span<const absl::string_view> arguments);
 int ValidateCommand(absl::Span<const absl::string_view> arguments);
 int ExplainCommand(absl::Span<const absl::string_view> arguments);
 int BenchmarkCommand(absl::Span<const absl::string_view> arguments);
+int SmokeCommand(absl::Span<const absl::string_view> arguments);
 int SimulateCommand(absl::Span<const absl::string_view> arguments);
 int ServeCommand(int argc, char** argv);
 

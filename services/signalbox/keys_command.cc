@@ -1,6 +1,4 @@
 // `signalbox keys`: client keys are made here, shown once, and stored as their SHA-256.
-#include <functional>
-#include <future>
 #include <iostream>
 #include <optional>
 
@@ -9,12 +7,8 @@
 #include "absl/time/clock.h"
 #include "common/base/ids.h"
 #include "common/base/status_macros.h"
-#include "common/config/secrets.h"
-#include "common/net/event_loop.h"
-#include "common/redis/per_loop.h"
-#include "common/store/connect.h"
 #include "common/store/key_record.h"
-#include "common/store/redis_stores.h"
+#include "services/signalbox/blocking_key_store.h"
 #include "services/signalbox/command.h"
 
 namespace signalbox {
@@ -28,62 +22,6 @@ signalbox keys disable HASH | enable HASH | remove HASH
   --config FILE    where Redis is
 The hash of a key is what `keys list` shows; its first characters are enough when they are unique.
 )";
-
-constexpr absl::Duration kPatience = absl::Seconds(10);
-
-// The store with its loop, its calls made to wait: a command line may block.
-class BlockingKeyStore {
- public:
-  static absl::StatusOr<std::unique_ptr<BlockingKeyStore>> Open(const config::v1::Config& config) {
-    ASSIGN_OR_RETURN(
-        redis::Options options,
-        store::RedisOptions(config.redis(), store::Role::kMoney, config::Environment::Process()));
-    options.command_timeout = absl::Seconds(2);
-    auto opened = std::unique_ptr<BlockingKeyStore>(new BlockingKeyStore(config, options));
-    const absl::Time end = absl::Now() + kPatience;
-    while (!opened->connections_.ready()) {
-      if (absl::Now() > end) {
-        return absl::UnavailableError(absl::StrCat("Redis does not answer at ",
-                                                   options.address.ToString(),
-                                                   ": is Signalbox (or its Redis) running?"));
-      }
-      absl::SleepFor(absl::Milliseconds(10));
-    }
-    return opened;
-  }
-
-  absl::Status Put(const store::KeyRecord& record) {
-    return Wait<absl::Status>([&](auto done) { store_.Put(loop_, record, done); });
-  }
-  absl::StatusOr<bool> Remove(const std::string& hash) {
-    return Wait<absl::StatusOr<bool>>([&](auto done) { store_.Remove(loop_, hash, done); });
-  }
-  absl::StatusOr<std::vector<store::KeyRecord>> List() {
-    return Wait<absl::StatusOr<std::vector<store::KeyRecord>>>(
-        [&](auto done) { store_.List(loop_, done); });
-  }
-  absl::StatusOr<store::KeyUsage> Usage(const std::string& hash) {
-    return Wait<absl::StatusOr<store::KeyUsage>>(
-        [&](auto done) { store_.Usage(loop_, hash, done); });
-  }
-
- private:
-  BlockingKeyStore(const config::v1::Config& config, const redis::Options& options)
-      : loop_("keys"),
-        connections_(loop_, options),
-        store_(connections_, store::KeysOf(config.redis())) {}
-
-  template <typename Result>
-  Result Wait(const std::function<void(std::function<void(Result)>)>& call) {
-    std::promise<Result> promise;
-    loop_.Post([&] { call([&promise](Result result) { promise.set_value(std::move(result)); }); });
-    return promise.get_future().get();
-  }
-
-  net::EventLoop loop_;
-  redis::PerLoop connections_;
-  store::RedisKeyStore store_;
-};
 
 absl::StatusOr<store::KeyRecord> NewRecord(const Arguments& arguments, const std::string& key) {
   store::KeyRecord record;

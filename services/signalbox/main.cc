@@ -12,6 +12,7 @@ constexpr char kUsage[] =
 signalbox keys       create, list, disable and remove client keys
 signalbox validate   check configuration files and catalogues
 signalbox explain    why a request would go where it goes
+signalbox smoke      one request through a running installation, as a test of it
 signalbox simulate   what a routing policy would do with given endpoints
 signalbox benchmark  how well endpoints call tools: measure, import, list
 signalbox --probe=HOST:PORT   exit code 0 when the admin port there says it is ready
@@ -26,6 +27,7 @@ int main(int argc, char** argv) {
   if (command == "keys") return signalbox::KeysCommand(rest);
   if (command == "validate") return signalbox::ValidateCommand(rest);
   if (command == "explain") return signalbox::ExplainCommand(rest);
+  if (command == "smoke") return signalbox::SmokeCommand(rest);
   if (command == "simulate") return signalbox::SimulateCommand(rest);
   if (command == "benchmark") return signalbox::BenchmarkCommand(rest);
   if (command == "serve") return signalbox::ServeCommand(argc - 1, argv + 1);

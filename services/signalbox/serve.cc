@@ -46,7 +46,8 @@ struct Parts {
 // Starts the private Redis when no other is configured and names it in `redis`.
 absl::StatusOr<std::unique_ptr<PrivateRedis>> OpenRedis(const host::Env& env,
                                                         config::v1::RedisConfig* redis) {
-  if (!redis->scores().address().empty()) return std::unique_ptr<PrivateRedis>();
+  if (!redis->scores().address().empty() || redis->scores().has_sentinel())
+    return std::unique_ptr<PrivateRedis>();
   const std::string& data_dir = env.config.serve().data_dir();
   const std::string folder = env.Path(data_dir.empty() ? "data" : data_dir);
   auto own = std::make_unique<PrivateRedis>(folder);
@@ -99,6 +100,13 @@ absl::StatusOr<host::Modules> Create(const host::Env& env) {
       parts->generations, [&holder = *parts->catalogue] { return holder.Get(); }, env.metrics,
       env.clock, env.config.serve().grpc()});
 
+  // The watcher stops before the modules do.
+  env.live_config.OnReload(
+      [router = router.get(), aggregator = aggregator.get()](const config::v1::Config& config) {
+        (void)router->SetPolicy(config.router().policy());  // checked before, both
+        (void)aggregator->SetEstimator(config.aggregator());
+      });
+
   // Destroyed from the back: each goes before what it calls.
   host::Modules modules;
   modules.push_back(host::Keeping(WithGrpc(std::move(aggregator), env.config.serve()), parts));
@@ -110,8 +118,15 @@ absl::StatusOr<host::Modules> Create(const host::Env& env) {
 
 }  // namespace
 
+void CheckServices(const config::v1::Config& config, config::Report* report) {
+  const absl::Status router = router_decision::RouterModule::Check(config.router());
+  if (!router.ok()) report->Add("router", router.message());
+  const absl::Status aggregator = metrics_aggregator::AggregatorModule::Check(config.aggregator());
+  if (!aggregator.ok()) report->Add("aggregator", aggregator.message());
+}
+
 int ServeCommand(int argc, char** argv) {
-  return host::Main(argc, argv, {"signalbox", Create, nullptr, {}});
+  return host::Main(argc, argv, {"signalbox", Create, CheckServices, {}});
 }
 
 }  // namespace signalbox

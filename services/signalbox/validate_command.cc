@@ -40,6 +40,9 @@ absl::Status ValidateFile(const std::string& path) {
     if (config::LoadFile(path, &catalogue).ok()) return ValidateCatalogue({path});
     return config.status();
   }
+  config::Report report;
+  CheckServices(*config, &report);
+  if (!report.ok()) return absl::InvalidArgumentError(report.ToString());
   std::cout << path << ": the configuration is good\n";
   if (config->catalogue().empty()) return absl::OkStatus();
   return ValidateCatalogue({config->catalogue().begin(), config->catalogue().end()});

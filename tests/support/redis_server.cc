@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include <filesystem>
+#include <fstream>
 #include <memory>
 #include <random>
 
@@ -83,7 +84,7 @@ bool RedisServer::Spawn() {
   std::vector<std::string> arguments = {"redis-server",
                                         "--bind",
                                         "127.0.0.1",
-                                        "--port",
+                                        options_.authority != nullptr ? "--tls-port" : "--port",
                                         absl::StrCat(port_),
                                         "--dir",
                                         folder_,
@@ -99,6 +100,20 @@ bool RedisServer::Spawn() {
                                         "always",
                                         "--unixsocket",
                                         folder_ + "/redis.sock"};
+  if (options_.authority != nullptr) {
+    for (const std::string& argument :
+         {std::string("--port"), std::string("0"), std::string("--tls-cert-file"),
+          options_.certificate.certificate, std::string("--tls-key-file"), options_.certificate.key,
+          std::string("--tls-ca-cert-file"), options_.authority->ca(),
+          std::string("--tls-auth-clients"), std::string("optional")})
+      arguments.push_back(argument);
+  }
+  if (!options_.sentinel.empty()) {
+    const std::string file = folder_ + "/sentinel.conf";
+    std::ofstream(file) << absl::StrJoin(options_.sentinel, "\n") << "\n";
+    arguments.insert(arguments.begin() + 1, file);
+    arguments.emplace_back("--sentinel");
+  }
   arguments.insert(arguments.end(), options_.arguments.begin(), options_.arguments.end());
   std::vector<char*> argv;
   for (std::string& argument : arguments) argv.push_back(argument.data());
@@ -153,9 +168,7 @@ bool RedisServer::Restart() {
 
 std::string RedisServer::Run(const std::vector<std::string>& command) {
   const timeval limit = {5, 0};
-  Context context(options_.tcp
-                      ? redisConnectWithTimeout("127.0.0.1", port_, limit)
-                      : redisConnectUnixWithTimeout((folder_ + "/redis.sock").c_str(), limit),
+  Context context(redisConnectUnixWithTimeout((folder_ + "/redis.sock").c_str(), limit),
                   &redisFree);
   if (context == nullptr || context->err != 0) return "(no connection)";
   redisSetTimeout(context.get(), limit);

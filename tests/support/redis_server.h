@@ -15,6 +15,7 @@
 #include <vector>
 
 #include "absl/time/time.h"
+#include "tests/support/certificates.h"
 
 namespace signalbox::testing {
 
@@ -25,6 +26,12 @@ class RedisServer {
     bool append_only = false;            // true = data survive Kill and Restart
     std::vector<std::string> arguments;  // further ones, for example {"--requirepass", "secret"}
     std::string password;                // for this object's own commands
+    // Set = the TCP port speaks TLS with this certificate, and asks clients for one they may leave
+    // out. Outlives the server.
+    const Certificates* authority = nullptr;
+    Certificates::Files certificate;
+    // Set = a sentinel with these lines of configuration, which it writes to.
+    std::vector<std::string> sentinel;
   };
   RedisServer() : RedisServer(Options()) {}
   explicit RedisServer(Options options);
@@ -39,6 +46,7 @@ class RedisServer {
 
   // "unix:/tmp/…/redis.sock" or "127.0.0.1:<port>"; stays the same over restarts.
   std::string address() const;
+  uint16_t port() const { return port_; }
 
   void Kill();     // SIGKILL, and waits for its end
   void Freeze();   // SIGSTOP: sockets stay open, nothing answers

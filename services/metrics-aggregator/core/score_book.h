@@ -40,6 +40,11 @@ class ScoreBook {
     absl::Duration reread_interval = absl::Minutes(5);
   };
   explicit ScoreBook(Options options) : options_(options) {}
+  // How the same buckets are read from now on; the next publication is due at once.
+  void SetOptions(const Options& options) {
+    options_ = options;
+    changed_ = true;
+  }
 
   struct Read {
     std::string endpoint;
@@ -71,7 +76,7 @@ class ScoreBook {
   Read LongRead(const std::string& endpoint, absl::Time now);
   void CompareCalls(absl::Time now, metrics::v1::ScoreSnapshot* snapshot) const;
 
-  const Options options_;
+  Options options_;
   std::map<std::string, Entry> endpoints_;
   bool changed_ = false;
   absl::Time published_ = absl::InfinitePast();

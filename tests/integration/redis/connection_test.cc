@@ -20,6 +20,8 @@ using signalbox::testing::Await;
 using signalbox::testing::Eventually;
 using signalbox::testing::RedisServer;
 
+enum class Transport { kUnix, kTcp, kTls };
+
 Options OptionsFor(const RedisServer& server) {
   Options options;
   options.address = *ParseAddress(server.address());
@@ -27,14 +29,31 @@ Options OptionsFor(const RedisServer& server) {
   return options;
 }
 
-class RedisConnection : public ::testing::TestWithParam<bool> {
+class RedisConnection : public ::testing::TestWithParam<Transport> {
  protected:
   void SetUp() override {
-    RedisServer::Options options;
-    options.tcp = GetParam();
-    server_.emplace(options);
+    server_.emplace(ServerOptions());
     if (!server_->Start()) GTEST_SKIP() << server_->problem();
   }
+
+  RedisServer::Options ServerOptions() {
+    RedisServer::Options options;
+    options.tcp = GetParam() != Transport::kUnix;
+    if (GetParam() == Transport::kTls) {
+      options.authority = &certificates_.emplace();
+      options.certificate = certificates_->Make("server", "IP:127.0.0.1");
+    }
+    return options;
+  }
+
+  Options OptionsFor(const RedisServer& server) {
+    Options options = redis::OptionsFor(server);
+    if (certificates_.has_value())
+      options.tls.contexts = std::make_shared<TlsContexts>(TlsFiles{certificates_->ca(), "", ""});
+    return options;
+  }
+
+  std::optional<signalbox::testing::Certificates> certificates_;
   net::EventLoop loop_{"test"};
   std::optional<RedisServer> server_;
 };
@@ -141,8 +160,13 @@ TEST_P(RedisConnection, ListensToChannels) {
   EXPECT_EQ(heard.get_future().get(), "two=news");
 }
 
-INSTANTIATE_TEST_SUITE_P(Transport, RedisConnection, ::testing::Bool(),
-                         [](const auto& param) { return param.param ? "Tcp" : "Unix"; });
+INSTANTIATE_TEST_SUITE_P(Transport, RedisConnection,
+                         ::testing::Values(Transport::kUnix, Transport::kTcp, Transport::kTls),
+                         [](const auto& param) {
+                           return param.param == Transport::kUnix  ? "Unix"
+                                  : param.param == Transport::kTcp ? "Tcp"
+                                                                   : "Tls";
+                         });
 
 TEST(RedisConnectionAuth, AuthenticatesAndSelectsItsDatabase) {
   RedisServer::Options server_options;
@@ -152,7 +176,7 @@ TEST(RedisConnectionAuth, AuthenticatesAndSelectsItsDatabase) {
   if (!server.Start()) GTEST_SKIP() << server.problem();
   net::EventLoop loop("test");
   Options options = OptionsFor(server);
-  options.password = "secret";
+  options.login.password = [] { return std::string("secret"); };
   options.database = 3;
   Connection connection(loop, options);
   EXPECT_EQ(Ask(connection, {"SET", "a", "1"})->string(), "OK");
@@ -167,7 +191,7 @@ TEST(RedisConnectionAuth, SaysWhyItCannotServeWithoutThePassword) {
   if (!server.Start()) GTEST_SKIP() << server.problem();
   net::EventLoop loop("test");
   Options options = OptionsFor(server);
-  options.password = "wrong";
+  options.login.password = [] { return std::string("wrong"); };
   Connection connection(loop, options);
   const auto reply = Ask(connection, {"GET", "a"});
   EXPECT_EQ(reply.status().code(), absl::StatusCode::kUnavailable);

@@ -54,6 +54,19 @@ TEST(Secrets, ComeFromTheEnvironment) {
             absl::StatusCode::kInvalidArgument);
 }
 
+TEST_F(SecretFileTest, AFolderAnswersForTheEnvironmentFirst) {
+  const FakeEnvironment process({{"key", "from the process"}, {"OTHER", "sk-9"}, {"..", "up"}});
+  const FolderEnvironment environment(folder_, process);
+  EXPECT_EQ(environment.Get("key"), "from the process");
+  Write("sk-2\n");
+  EXPECT_EQ(environment.Get("key"), "sk-2");
+  Write("sk-3");
+  EXPECT_EQ(environment.Get("key"), "sk-3") << "a rotated key is picked up";
+  EXPECT_EQ(environment.Get("OTHER"), "sk-9");
+  EXPECT_EQ(environment.Get(".."), "up");
+  EXPECT_EQ(environment.Get("../etc/passwd"), absl::nullopt) << "a name is no path";
+}
+
 TEST_F(SecretFileTest, ComeFromAFileWithoutItsFinalNewline) {
   Write("sk-2\n");
   EXPECT_EQ(ResolveSecret(reference_, environment_)->Reveal(), "sk-2");

@@ -1,5 +1,6 @@
 #include "common/host/admin.h"
 
+#include <algorithm>
 #include <nlohmann/json.hpp>
 #include <string>
 
@@ -27,7 +28,8 @@ class AdminTest : public testing::Test {
   obs::ScopedLogSink quiet_{[](absl::string_view) {}};
   obs::Metrics metrics_;
   Readiness readiness_;
-  AdminPages pages_{"ingress", "host:\n  log_level: \"info\"\n", metrics_, readiness_};
+  AdminPages pages_{"ingress", [] { return "host:\n  log_level: \"info\"\n"; }, metrics_,
+                    readiness_};
 };
 
 TEST_F(AdminTest, MetricsArePrometheusText) {
@@ -36,6 +38,20 @@ TEST_F(AdminTest, MetricsArePrometheusText) {
   EXPECT_EQ(response.status, 200);
   EXPECT_EQ(response.headers.Get("content-type"), "text/plain; version=0.0.4; charset=utf-8");
   EXPECT_THAT(response.body, HasSubstr("signalbox_test_events_total 1\n"));
+}
+
+TEST_F(AdminTest, MetriczListsEveryFamilyAsJson) {
+  metrics_.Counter("signalbox_test_events_total", "Events, \"quoted\".", {"kind"});
+  const http::Response response = Ask("GET", "/metricz");
+  EXPECT_EQ(response.headers.Get("content-type"), "application/json");
+  const auto json = nlohmann::json::parse(response.body);
+  const auto family = std::find_if(json.begin(), json.end(), [](const auto& item) {
+    return item["name"] == "signalbox_test_events_total";
+  });
+  ASSERT_NE(family, json.end());
+  EXPECT_EQ((*family)["type"], "counter");
+  EXPECT_EQ((*family)["help"], "Events, \"quoted\".");
+  EXPECT_EQ((*family)["labels"], nlohmann::json::array({"kind"}));
 }
 
 TEST_F(AdminTest, LivezAnswersWhateverTheState) {

@@ -23,6 +23,7 @@ class DrainTest : public testing::Test {
         : test_(test), name_(std::move(name)), idle_after_(idle_after) {}
     absl::string_view name() const override { return name_; }
     absl::Status Start() override { return absl::OkStatus(); }
+    void AnnounceDrain() override { test_->Note(absl::StrCat("announce ", name_)); }
     void BeginDrain() override { test_->Note(absl::StrCat("drain ", name_)); }
     int InFlight() const override { return test_->clock_.Monotonic() < idle_after_ ? 2 : 0; }
     void Stop() override { test_->Note(absl::StrCat("stop ", name_)); }
@@ -52,8 +53,9 @@ TEST_F(DrainTest, GoesFromTheEdgeInwardsAndStopsInReverse) {
   FakeModule router(this, "router", absl::ZeroDuration());
   FakeModule ingress(this, "ingress", absl::Seconds(8));
   const DrainResult result = Drain({&router, &ingress}, absl::Seconds(5), absl::Seconds(60));
-  EXPECT_THAT(events_, ElementsAre("0 unready", "5s drain ingress", "8s drain router",
-                                   "8s server down", "8s stop ingress", "8s stop router"));
+  EXPECT_THAT(events_, ElementsAre("0 unready", "0 announce ingress", "0 announce router",
+                                   "5s drain ingress", "8s drain router", "8s server down",
+                                   "8s stop ingress", "8s stop router"));
   EXPECT_EQ(result.left_in_flight, 0);
   EXPECT_EQ(result.took, absl::Seconds(8));
 }
@@ -62,8 +64,9 @@ TEST_F(DrainTest, GivesUpWhenTheTimeoutIsOverForAllModulesTogether) {
   FakeModule router(this, "router", absl::Hours(1));
   FakeModule ingress(this, "ingress", absl::Hours(1));
   const DrainResult result = Drain({&router, &ingress}, absl::ZeroDuration(), absl::Seconds(10));
-  EXPECT_THAT(events_, ElementsAre("0 unready", "0 drain ingress", "10s drain router",
-                                   "10s server down", "10s stop ingress", "10s stop router"));
+  EXPECT_THAT(events_, ElementsAre("0 unready", "0 announce ingress", "0 announce router",
+                                   "0 drain ingress", "10s drain router", "10s server down",
+                                   "10s stop ingress", "10s stop router"));
   EXPECT_EQ(result.left_in_flight, 4);
 }
 

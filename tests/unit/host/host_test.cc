@@ -141,7 +141,7 @@ class HostTest : public testing::Test {
 
   void Run(HostOptions options = {}) {
     options.service = "test";
-    options.config_text = "host: {}\n";
+    options.config_text = [] { return "host: {}\n"; };
     options.drain_timeout = absl::Seconds(30);
     host_.emplace(std::move(options), Clock::Real(), metrics_);
     runner_ = std::thread([this] { result_ = host_->Run(std::move(modules_)); });

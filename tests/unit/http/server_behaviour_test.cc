@@ -539,7 +539,8 @@ TEST(HttpServer, DrainFinishesWhatRunsClosesWhatIsIdleAndRefusesTheRest) {
   ASSERT_TRUE(held.arrived.Wait());
   server.server().BeginDrain();
   EXPECT_TRUE(idle.WaitForClose(5000));
-  EXPECT_EQ(server.server().InFlight(), 1);
+  server.loop().RunAndWait([] {});
+  EXPECT_EQ(server.server().InFlight(), 2) << "the held one, and what `fresh` may be sending";
   fresh.Send(kGet);  // its connection was complete before the drain: still served
   EXPECT_TRUE(absl::StrContains(fresh.ReadToEnd(), "Connection: close\r\n"));
   RawSocket late = RawSocket::ConnectTo(server.port());
@@ -552,6 +553,45 @@ TEST(HttpServer, DrainFinishesWhatRunsClosesWhatIsIdleAndRefusesTheRest) {
   EXPECT_TRUE(absl::EndsWith(answer, "done"));
   EXPECT_TRUE(absl::StrContains(answer, "Connection: close\r\n"));
   EXPECT_EQ(server.server().InFlight(), 0);
+}
+
+TEST(HttpServer, AStreamThatPromisedToKeepItsConnectionMayBeFollowedByOneMoreRequest) {
+  Held held;
+  TestServer server(
+      [&, hold = held.handler()](Request request, std::shared_ptr<Exchange> exchange) {
+        if (request.path == "/held") return hold(std::move(request), std::move(exchange));
+        exchange->Respond({200, {}, "ok"});
+      });
+  RawSocket client = RawSocket::ConnectTo(server.port());
+  client.Send("GET /held HTTP/1.1\r\nHost: a\r\n\r\n");
+  ASSERT_TRUE(held.arrived.Wait());
+  server.loop().RunAndWait([&] { held.exchange->StartStream(200, {}); });
+  server.server().BeginDrain();
+  server.loop().RunAndWait([&] {
+    held.exchange->Finish();
+    held.exchange.reset();
+  });
+  client.ReadResponse();
+  EXPECT_EQ(server.server().InFlight(), 1);
+  client.Send(kGet);
+  EXPECT_TRUE(absl::StrContains(client.ReadToEnd(), "Connection: close\r\n"));
+  EXPECT_EQ(server.server().InFlight(), 0);
+}
+
+TEST(HttpServer, AnAnnouncedDrainServesEverybodyAndAsksThemToLeave) {
+  TestServer server(Hello());
+  RawSocket open = RawSocket::ConnectTo(server.port());
+  open.Send(kGet);
+  EXPECT_FALSE(absl::StrContains(open.ReadResponse(), "Connection: close\r\n"));
+  server.server().AnnounceDrain();
+  open.Send(kGet);
+  EXPECT_TRUE(absl::StrContains(open.ReadToEnd(), "Connection: close\r\n"));
+  RawSocket fresh = RawSocket::ConnectTo(server.port());
+  fresh.Send(kGet);
+  EXPECT_TRUE(absl::StrContains(fresh.ReadToEnd(), "Connection: close\r\n"));
+  server.server().BeginDrain();
+  server.loop().RunAndWait([] {});
+  EXPECT_LT(RawSocket::ConnectTo(server.port()).fd(), 0);
 }
 
 TEST(HttpServer, ATakenPortAndABadAddressAreErrors) {

@@ -1,8 +1,13 @@
 #include "common/obs/metrics.h"
 
+#include <set>
 #include <string>
+#include <vector>
 
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+#include "absl/strings/str_split.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 
@@ -11,6 +16,7 @@ namespace {
 
 using testing::HasSubstr;
 using testing::Not;
+using testing::StartsWith;
 
 TEST(Metrics, RendersCountersGaugesAndHistogramsAsPrometheusText) {
   Metrics metrics;
@@ -98,6 +104,38 @@ TEST(Metrics, HooksRunBeforeRenderingUntilTheyAreDropped) {
   hook.reset();
   metrics.Render();
   EXPECT_EQ(runs, 2);
+}
+
+TEST(Metrics, DescribesEveryFamilyAlsoWithoutASeries) {
+  Metrics metrics;
+  metrics.Counter("signalbox_test_events_total", "Events.", {"reason", "kind"});
+  metrics.Gauge("signalbox_test_depth", "Depth.");
+  metrics.Histogram("signalbox_test_wait_seconds", "Wait.", {1}, {"provider"});
+  metrics.Gauge("signalbox_test_depth", "Depth.");  // the same family
+  std::vector<std::string> described;
+  for (const FamilyInfo& family : metrics.Describe()) {
+    if (absl::StartsWith(family.name, "process_")) continue;
+    described.push_back(absl::StrCat(family.name, " ", family.type, " ",
+                                     absl::StrJoin(family.labels, ","), " ", family.help));
+  }
+  EXPECT_THAT(described,
+              testing::ElementsAre(StartsWith("signalbox_obs_series_refused_total counter kind "),
+                                   "signalbox_test_depth gauge  Depth.",
+                                   "signalbox_test_events_total counter reason,kind Events.",
+                                   "signalbox_test_wait_seconds histogram provider Wait."));
+}
+
+// Whatever is rendered is described.
+TEST(Metrics, DescribesWhatItRenders) {
+  Metrics metrics;
+  std::set<std::string> described;
+  for (const FamilyInfo& family : metrics.Describe())
+    described.insert(absl::StrCat("# TYPE ", family.name, " ", family.type));
+  for (const absl::string_view line : absl::StrSplit(metrics.Render(), '\n')) {
+    if (!absl::StartsWith(line, "# TYPE ")) continue;
+    EXPECT_EQ(described.count(std::string(line)), 1) << line;
+  }
+  EXPECT_THAT(described, testing::Contains("# TYPE process_cpu_seconds_total counter"));
 }
 
 TEST(Metrics, AHandleWithoutFamilyDoesNothing) {

@@ -144,7 +144,7 @@ TEST_F(ModuleTest, StreamsAnAnswerAndReportsItsOutcome) {
   metrics_.Render();  // asks the loops for figures
   OnLoop([] {});
   const std::string series = metrics_.Render();
-  EXPECT_THAT(series, HasSubstr("signalbox_adapter_pool_events{kind=\"reused\"} 2"));
+  EXPECT_THAT(series, HasSubstr("signalbox_adapter_pool_events_total{kind=\"reused\"} 2"));
   EXPECT_THAT(series, HasSubstr("signalbox_adapter_connections{state=\"idle\"} 1"));
 }
 

@@ -27,10 +27,11 @@ TEST(RedisAddress, RefusesWhatIsNone) {
 TEST(RedisOptions, KeepsDefaultsForUnsetFields) {
   config::v1::RedisInstance config;
   config.set_address("localhost:6379");
-  const auto options = OptionsFromConfig(config, "money", "secret");
+  const auto options =
+      OptionsFromConfig(config, "money", {[] { return std::string("secret"); }, nullptr});
   ASSERT_TRUE(options.ok());
   EXPECT_EQ(options->role, "money");
-  EXPECT_EQ(options->password, "secret");
+  EXPECT_EQ(options->login.password().value(), "secret");
   EXPECT_EQ(options->command_timeout, absl::Milliseconds(50));
   EXPECT_EQ(options->max_pending, 10'000u);
 }
@@ -41,12 +42,12 @@ TEST(RedisOptions, TakesWhatIsSetAndRefusesTimeoutsThatAreNone) {
   config.set_database(4);
   config.set_max_pending(7);
   config.mutable_command_timeout()->set_nanos(20'000'000);
-  auto options = OptionsFromConfig(config, "scores", "");
+  auto options = OptionsFromConfig(config, "scores");
   EXPECT_EQ(options->database, 4);
   EXPECT_EQ(options->max_pending, 7u);
   EXPECT_EQ(options->command_timeout, absl::Milliseconds(20));
   config.mutable_command_timeout()->set_nanos(0);
-  EXPECT_FALSE(OptionsFromConfig(config, "scores", "").ok());
+  EXPECT_FALSE(OptionsFromConfig(config, "scores").ok());
 }
 
 }  // namespace
