@@ -19,6 +19,7 @@ class Wrapper : public Module {
   std::vector<std::pair<std::string, std::string>> Addresses() const override {
     return module_->Addresses();
   }
+  void AnnounceDrain() override { module_->AnnounceDrain(); }
   void BeginDrain() override { module_->BeginDrain(); }
   int InFlight() const override { return module_->InFlight(); }
   void Stop() override { module_->Stop(); }

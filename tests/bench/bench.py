@@ -39,9 +39,18 @@ def free_port():
                 continue
 
 
-def body(model, stream):
-    return json.dumps({'model': model, 'stream': stream, 'max_tokens': 200,
-                       'messages': [{'role': 'user', 'content': PROMPT}]})
+def body(model, stream, prompt=PROMPT):
+    return json.dumps({'model': model, 'stream': stream, 'max_tokens': 1000,
+                       'messages': [{'role': 'user', 'content': prompt}]})
+
+
+def cpu_seconds_of(pid):
+    fields = open(f'/proc/{pid}/stat').read().rsplit(')', 1)[1].split()
+    return (int(fields[11]) + int(fields[12])) / TICK
+
+
+def rss_kib_of(pid):
+    return int(re.search(r'VmRSS:\s+(\d+)', open(f'/proc/{pid}/status').read()).group(1))
 
 
 class Rig:
@@ -162,17 +171,10 @@ adapter: {{ aggregator_address: "127.0.0.1:{aggregator}" }}
         return out
 
     def cpu_seconds(self, variant):
-        total = 0
-        for pid in self.pids(variant):
-            fields = open(f'/proc/{pid}/stat').read().rsplit(')', 1)[1].split()
-            total += int(fields[11]) + int(fields[12])
-        return total / TICK
+        return sum(cpu_seconds_of(pid) for pid in self.pids(variant))
 
     def rss_kib(self, variant):
-        total = 0
-        for pid in self.pids(variant):
-            total += int(re.search(r'VmRSS:\s+(\d+)', open(f'/proc/{pid}/status').read()).group(1))
-        return total
+        return sum(rss_kib_of(pid) for pid in self.pids(variant))
 
     def stop(self):
         for name in reversed(list(self.children)):
@@ -185,11 +187,11 @@ adapter: {{ aggregator_address: "127.0.0.1:{aggregator}" }}
                 child.kill()
 
 
-def wrk(rig, variant, model, stream, connections, seconds):
+def wrk(rig, variant, model, stream, connections, seconds, prompt=PROMPT):
     port, path, headers = rig.targets[variant]
     script = f'{rig.dir}/{variant}-{model.replace("/", "-")}.lua'
     with open(script, 'w') as f:
-        f.write('wrk.method = "POST"\nwrk.body = [==[' + body(model, stream) + ']==]\nwrk.headers["Content-Type"] = "application/json"\n')
+        f.write('wrk.method = "POST"\nwrk.body = [==[' + body(model, stream, prompt) + ']==]\nwrk.headers["Content-Type"] = "application/json"\n')
         for name, value in headers.items():
             f.write(f'wrk.headers["{name}"] = "{value}"\n')
         f.write('done = function(s, l, r) io.write(string.format("RESULT %d %d %d %d %d %d %d\\n", s.requests, s.duration, '
@@ -226,13 +228,12 @@ def ttft(rig, variant, count):
     return statistics.median(samples)
 
 
-def memory(rig, variant, streams):
-    """KiB per open stream over all processes of the variant."""
+def open_streams(rig, variant, streams):
+    """Sockets of streams that have begun and stay open."""
     port, path, headers = rig.targets[variant]
     payload = body('bench/open', True)
     head = f'POST {path} HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: {len(payload)}\r\n' + \
         ''.join(f'{k}: {v}\r\n' for k, v in headers.items()) + '\r\n'
-    before = rig.rss_kib(variant)
     sockets = []
     for _ in range(streams):
         s = socket.create_connection(('127.0.0.1', port))
@@ -246,6 +247,13 @@ def memory(rig, variant, streams):
             if not block:
                 break
             received += block
+    return sockets
+
+
+def memory(rig, variant, streams):
+    """KiB per open stream over all processes of the variant."""
+    before = rig.rss_kib(variant)
+    sockets = open_streams(rig, variant, streams)
     grown = rig.rss_kib(variant) - before
     for s in sockets:
         s.close()

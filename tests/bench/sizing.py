@@ -1,0 +1,107 @@
+#!/usr/bin/env python3
+"""What each process of the cluster uses per request, per event of a stream, per open stream, per byte of prompt, and what
+Redis keeps: the figures that docs/operations.md sizes an installation by.
+
+CPU is user and system time from /proc, so it does not depend on how fast the client is; the machine's own speed is shown by
+nginx, measured in the same run, to scale by. `--json` keeps the raw figures.
+"""
+import argparse
+import json
+import os
+import subprocess
+import sys
+import time
+
+from bench import PROMPT, Rig, cpu_seconds_of, open_streams, rss_kib_of, wrk
+
+PROCESSES = ['ingress', 'router-decision', 'provider-adapter', 'metrics-aggregator', 'redis-cluster']
+LONG = PROMPT * 30  # about 24 KB: 6,000 tokens of four bytes
+TYPICAL_EVENTS = 400  # of one answer of bench/typical
+
+
+def snapshot(rig, names):
+    return {name: cpu_seconds_of(rig.children[name].pid) for name in names}
+
+
+def cpu_per_request(rig, model, stream, connections, seconds, prompt=PROMPT):
+    """CPU µs per request of each process, and how many there were."""
+    before = snapshot(rig, PROCESSES)
+    result = wrk(rig, 'cluster', model, stream, connections, seconds, prompt)
+    if stream:
+        time.sleep(1)  # settlements and outcomes of the last ones
+    after = snapshot(rig, PROCESSES)
+    if result['failed']:
+        sys.exit(f'{model}: {result["failed"]} requests failed')
+    micros = {name: (after[name] - before[name]) / result['requests'] * 1e6 for name in PROCESSES}
+    return micros, result['requests'], result['rps']
+
+
+def redis_info(rig, section, field):
+    out = subprocess.run(['redis-cli', '-s', f'{rig.dir}/redis-cluster.sock', 'info', section], capture_output=True, text=True, check=True).stdout
+    return int(next(line.split(':')[1] for line in out.splitlines() if line.startswith(field + ':')))
+
+
+def row(name, values, form='{:10.1f}'):
+    print(f'  {name:44}' + ''.join(form.format(values[p]) for p in PROCESSES) + form.format(sum(values.values())))
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument('--bin', required=True)
+    parser.add_argument('--seconds', type=int, default=10)
+    parser.add_argument('--streams', type=int, default=1000)
+    parser.add_argument('--connections', type=int, default=100, help='of the typical streams')
+    parser.add_argument('--json')
+    args = parser.parse_args()
+
+    import resource
+    hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    resource.setrlimit(resource.RLIMIT_NOFILE, (min(hard, 65536), hard))
+
+    rig = Rig(args.bin)
+    out = {}
+    try:
+        rig.start()
+        for model in ('bench/whole', 'bench/burst'):
+            wrk(rig, 'cluster', model, False, 32, 1)  # warm up
+        idle_before = snapshot(rig, PROCESSES)
+        time.sleep(10)
+        idle = {name: (value - idle_before[name]) / 10 * 1000 for name, value in snapshot(rig, PROCESSES).items()}
+        base = {name: rss_kib_of(rig.children[name].pid) / 1024 for name in PROCESSES}
+        nginx = wrk(rig, 'nginx', 'bench/whole', False, 32, args.seconds)['cpu_us']
+
+        kept = redis_info(rig, 'memory', 'used_memory')
+        written = redis_info(rig, 'persistence', 'aof_current_size')
+        whole, requests, busy = cpu_per_request(rig, 'bench/whole', False, 32, args.seconds)
+        kept = (redis_info(rig, 'memory', 'used_memory') - kept) / requests
+        written = (redis_info(rig, 'persistence', 'aof_current_size') - written) / requests
+        long, _, _ = cpu_per_request(rig, 'bench/whole', False, 32, args.seconds, LONG)
+        stream, streams, _ = cpu_per_request(rig, 'bench/typical', True, args.connections, max(args.seconds, 24))
+        event = {name: max(0, stream[name] - whole[name]) / TYPICAL_EVENTS for name in PROCESSES}
+
+        before = {name: rss_kib_of(rig.children[name].pid) for name in PROCESSES}
+        sockets = open_streams(rig, 'cluster', args.streams)
+        memory = {name: (rss_kib_of(rig.children[name].pid) - before[name]) / args.streams for name in PROCESSES}
+        for s in sockets:
+            s.close()
+    finally:
+        rig.stop()
+
+    print(f'  {"":44}' + ''.join(f'{p[:9]:>10}' for p in PROCESSES) + f'{"together":>10}')
+    row('CPU µs per whole request, 1 KB prompt', whole)
+    row('CPU µs per whole request, 24 KB prompt', long)
+    row(f'CPU µs per stream of {TYPICAL_EVENTS} events, 60 a second', stream)
+    row('CPU µs per event of such a stream', event, '{:10.2f}')
+    row('CPU ms per second, idle', idle)
+    row('memory MiB, without streams', base)
+    row('memory KiB per open stream', memory)
+    print(f'\n  Redis per settled generation: {kept:.0f} bytes of memory, {written:.0f} bytes written to its log')
+    print(f'  nginx as a plain proxy, same run: {nginx:.1f} CPU µs per request (whole, 1 KB)')
+    print(f'  load: {busy:.0f} whole requests/s; {streams} typical streams, {args.connections} at a time; {os.cpu_count()} cores shared with client and fleet')
+    if args.json:
+        json.dump({'whole': whole, 'long': long, 'stream': stream, 'event': event, 'idle': idle, 'base_mib': base, 'stream_kib': memory,
+                   'redis_bytes': kept, 'redis_written': written, 'nginx_us': nginx, 'requests_per_second': busy}, open(args.json, 'w'), indent=1)
+
+
+if __name__ == '__main__':
+    main()
