@@ -15,6 +15,8 @@ using boost::system::error_code;
 constexpr int64_t kFreshNanos = 30'000'000'000;
 constexpr absl::Duration kStaleAfter =
     absl::Milliseconds(300);  // a slower refresh is not waited for
+// After a refresh that failed the old addresses serve so long before it is tried again.
+constexpr int64_t kRetryNanos = 5'000'000'000;
 constexpr size_t kMaxHosts = 1024;
 
 void CallAll(std::vector<Resolver::Callback> waiting,
@@ -33,7 +35,7 @@ void Resolver::Resolve(const std::string& host, Callback callback) {
   std::unique_ptr<Entry>& slot = entries_[host];
   if (slot == nullptr) slot = std::make_unique<Entry>();
   Entry& entry = *slot;
-  if (!entry.addresses.empty() && LazyDeadline::NowNanos() < entry.fresh_until_ns) {
+  if (!entry.addresses.empty() && (entry.slow || LazyDeadline::NowNanos() < entry.fresh_until_ns)) {
     const Addresses addresses = entry.addresses;
     return callback(addresses);
   }
@@ -60,12 +62,13 @@ void Resolver::OnAnswer(const std::string& host, const error_code& error,
   const auto found = entries_.find(host);
   if (found == entries_.end()) return;
   Entry& entry = *found->second;
-  entry.asking = false;
-  if (!error && !results.empty()) {
+  entry.asking = entry.slow = false;
+  const bool good = !error && !results.empty();
+  if (good) {
     entry.addresses.clear();
     for (const auto& result : results) entry.addresses.push_back(result.endpoint().address());
-    entry.fresh_until_ns = LazyDeadline::NowNanos() + kFreshNanos;
   }
+  entry.fresh_until_ns = LazyDeadline::NowNanos() + (good ? kFreshNanos : kRetryNanos);
   absl::StatusOr<Addresses> answer = entry.addresses;
   if (entry.addresses.empty()) {
     answer = absl::UnavailableError(absl::StrCat("cannot resolve ", host, ": ", error.message()));
@@ -77,7 +80,8 @@ void Resolver::OnAnswer(const std::string& host, const error_code& error,
 
 void Resolver::OnSlowRefresh(const std::string& host) {
   const auto found = entries_.find(host);
-  if (found == entries_.end() || found->second->addresses.empty()) return;
+  if (found == entries_.end() || !found->second->asking || found->second->addresses.empty()) return;
+  found->second->slow = true;
   const absl::StatusOr<Addresses> answer = found->second->addresses;
   CallAll(std::exchange(found->second->waiting, {}), answer);
 }

@@ -35,6 +35,7 @@ class Resolver : public std::enable_shared_from_this<Resolver> {
     Addresses addresses;  // the last good answer
     int64_t fresh_until_ns = 0;
     bool asking = false;
+    bool slow = false;  // the refresh under way takes too long to wait for
     std::vector<Callback> waiting;
   };
   void Ask(const std::string& host, Entry& entry);

@@ -18,6 +18,9 @@ constexpr size_t kKeyHexChars = 64;
 // Unknown keys get a cache of their own: a flood of them must not push out the known ones.
 constexpr size_t kMaxUnknown = 10'000;
 
+constexpr absl::Duration kFirstPause = absl::Milliseconds(20);
+constexpr absl::Duration kLongestPause = absl::Milliseconds(200);
+
 bool LooksLikeKey(absl::string_view secret) {
   return absl::ConsumePrefix(&secret, kKeyPrefix) && secret.size() == kKeyHexChars &&
          absl::c_all_of(secret,
@@ -101,19 +104,30 @@ void Authenticator::Authenticate(absl::string_view secret, Done done) {
     done(UnknownKey());
     return;
   }
-  if (now < store_away_until_) {
-    const Known* stale = UsableStale(hash);
-    Observe(stale != nullptr ? AuthSource::kStale : AuthSource::kStoreAway);
-    done(stale != nullptr ? Admit(stale->record) : StoreAway());
+  const Known* const stale = UsableStale(hash);
+  if (stale != nullptr && now < store_away_until_) {
+    Observe(AuthSource::kStale);
+    done(Admit(stale->record));
+    return;
+  }
+  if (stale == nullptr && now < gave_up_until_) {
+    Observe(AuthSource::kStoreAway);
+    done(StoreAway());
     return;
   }
   Ask(hash, std::move(done));
 }
 
 void Authenticator::Ask(const std::string& hash, Done done) {
-  std::vector<Done>& waiters = waiting_[hash];
-  waiters.push_back(std::move(done));
-  if (waiters.size() > 1) return;
+  LookUp& look_up = look_ups_[hash];
+  look_up.waiters.push_back(std::move(done));
+  if (look_up.waiters.size() > 1) return;
+  look_up.began = clock_.Monotonic();
+  look_up.next_pause = kFirstPause;
+  AskStore(hash);
+}
+
+void Authenticator::AskStore(const std::string& hash) {
   keys_.Lookup(executor_, hash,
                [this, hash, alive = std::weak_ptr<bool>(alive_)](
                    absl::StatusOr<std::optional<store::KeyRecord>> answer) {
@@ -123,10 +137,23 @@ void Authenticator::Ask(const std::string& hash, Done done) {
 
 void Authenticator::OnAnswer(const std::string& hash,
                              absl::StatusOr<std::optional<store::KeyRecord>> answer) {
-  std::vector<Done> waiters = std::move(waiting_[hash]);
-  waiting_.erase(hash);
+  if (!answer.ok() && AskAgain(hash)) return;
+  const std::vector<Done> waiters = std::move(look_ups_[hash].waiters);
+  look_ups_.erase(hash);
   const absl::StatusOr<Principal> result = Conclude(hash, std::move(answer));
   for (const Done& done : waiters) done(result);
+}
+
+// False: the key is known well enough here, or the patience is over.
+bool Authenticator::AskAgain(const std::string& hash) {
+  LookUp& look_up = look_ups_[hash];
+  const absl::Duration waited = clock_.Monotonic() - look_up.began;
+  if (UsableStale(hash) != nullptr || waited + look_up.next_pause > options_.patience) return false;
+  executor_.RunAfter(look_up.next_pause, [this, hash, alive = std::weak_ptr<bool>(alive_)] {
+    if (!alive.expired()) AskStore(hash);
+  });
+  look_up.next_pause = std::min(2 * look_up.next_pause, kLongestPause);
+  return true;
 }
 
 absl::StatusOr<Authenticator::Principal> Authenticator::Conclude(
@@ -136,7 +163,10 @@ absl::StatusOr<Authenticator::Principal> Authenticator::Conclude(
     store_away_until_ = now + options_.store_retry;
     const Known* stale = UsableStale(hash);
     Observe(stale != nullptr ? AuthSource::kStale : AuthSource::kStoreAway);
-    if (stale == nullptr) return StoreAway();
+    if (stale == nullptr) {
+      gave_up_until_ = now + options_.store_retry;
+      return StoreAway();
+    }
     return Admit(stale->record);
   }
   Observe(AuthSource::kStore);

@@ -34,6 +34,9 @@ struct AuthOptions {
   // After the store could not be asked it is left alone so long, and known keys are served without
   // waiting for it.
   absl::Duration store_retry = absl::Seconds(1);
+  // A key that is not known here is asked for again so long while the store does not answer: a new
+  // ingress knows no key at all, and a store that pauses for a moment is no reason to refuse.
+  absl::Duration patience = absl::Seconds(1);
 };
 
 // How an authentication was answered; a metric label.
@@ -62,7 +65,16 @@ class Authenticator {
     absl::Duration asked_at;  // monotonic
   };
 
+  // Requests that wait for one look-up.
+  struct LookUp {
+    std::vector<Done> waiters;
+    absl::Duration began;
+    absl::Duration next_pause;
+  };
+
   void Ask(const std::string& hash, Done done);
+  void AskStore(const std::string& hash);
+  bool AskAgain(const std::string& hash);
   void OnAnswer(const std::string& hash, absl::StatusOr<std::optional<store::KeyRecord>> answer);
   absl::StatusOr<Principal> Conclude(const std::string& hash,
                                      absl::StatusOr<std::optional<store::KeyRecord>> answer);
@@ -78,8 +90,9 @@ class Authenticator {
   const std::function<void(AuthSource)> observe_;
   LruMap<Known> known_;
   LruMap<absl::Duration> unknown_;  // until when
-  absl::flat_hash_map<std::string, std::vector<Done>> waiting_;
-  absl::Duration store_away_until_ = -absl::InfiniteDuration();
+  absl::flat_hash_map<std::string, LookUp> look_ups_;
+  absl::Duration store_away_until_ = -absl::InfiniteDuration();  // for keys known here
+  absl::Duration gave_up_until_ = -absl::InfiniteDuration();     // for all others
   // Callbacks of the store hold it weakly: they may come after the end.
   const std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);
 };

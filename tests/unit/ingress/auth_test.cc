@@ -27,13 +27,14 @@ class AuthTest : public ::testing::Test {
   }
 
   // UNSPECIFIED = admitted.
-  Reason Ask(absl::string_view secret) {
+  Reason Ask(absl::string_view secret, absl::Duration patience = absl::ZeroDuration()) {
     Reason reason = common::v1::REASON_INTERNAL;
     auth_->Authenticate(secret, [&](absl::StatusOr<Authenticator::Principal> principal) {
       reason = principal.ok() ? common::v1::REASON_UNSPECIFIED
                               : seam::DetailOf(principal.status()).reason();
     });
     executor_.RunUntilIdle();
+    if (patience > absl::ZeroDuration()) executor_.Advance(patience);
     return reason;
   }
 
@@ -92,13 +93,33 @@ TEST_F(AuthTest, ServesAKnownKeyStaleWhileTheStoreIsAway) {
   EXPECT_EQ(Ask(TestKey()), common::v1::REASON_UNSPECIFIED);
   EXPECT_EQ(sources_.back(), AuthSource::kStale);
   clock_.Advance(absl::Hours(2));
-  EXPECT_EQ(Ask(TestKey()), common::v1::REASON_UNAVAILABLE);
+  EXPECT_EQ(Ask(TestKey(), absl::Seconds(1)), common::v1::REASON_UNAVAILABLE);
 }
 
 TEST_F(AuthTest, SaysUnavailableForAKeyItDoesNotKnowWhileTheStoreIsAway) {
   store_.away = true;
-  EXPECT_EQ(Ask(TestKey()), common::v1::REASON_UNAVAILABLE);
-  EXPECT_EQ(Ask(TestKey('c')), common::v1::REASON_UNAVAILABLE);
+  EXPECT_EQ(Ask(TestKey(), absl::Seconds(1)), common::v1::REASON_UNAVAILABLE);
+  const int lookups = store_.lookups;
+  EXPECT_GT(lookups, 3);
+  EXPECT_EQ(Ask(TestKey('c')), common::v1::REASON_UNAVAILABLE) << "nobody waits for it once more";
+  EXPECT_EQ(store_.lookups, lookups);
+}
+
+TEST_F(AuthTest, WaitsForAStoreThatPausesWhenItKnowsNothingOfTheKey) {
+  store_.away = true;
+  std::vector<bool> admitted;
+  const auto ask = [&] {
+    auth_->Authenticate(TestKey(), [&](absl::StatusOr<Authenticator::Principal> principal) {
+      admitted.push_back(principal.ok());
+    });
+  };
+  ask();
+  executor_.Advance(absl::Milliseconds(400));
+  ask();  // shares the look-up under way
+  EXPECT_TRUE(admitted.empty());
+  store_.away = false;
+  executor_.Advance(absl::Milliseconds(200));
+  EXPECT_EQ(admitted, std::vector<bool>({true, true}));
 }
 
 TEST_F(AuthTest, LeavesAnAbsentStoreAloneForAMoment) {

@@ -154,6 +154,7 @@ TEST_F(HttpApiTest, SaysUnauthorizedWithoutAKeyAndUnavailableWhenItCannotKnow) {
   EXPECT_EQ(Send("GET", "/api/v1/generation?id=gen-1")->response.status, 401);
   keys_.away = true;
   const auto exchange = Chat(kPlainBody);
+  executor_.Advance(absl::Seconds(1));
   EXPECT_EQ(exchange->response.status, 503);
   EXPECT_FALSE(exchange->response.headers.Get("retry-after").empty());
 }
