@@ -43,6 +43,10 @@ constexpr absl::string_view kWeekTtlSeconds = "1296000";   // 15 days
 constexpr absl::string_view kMonthTtlSeconds = "5443200";  // 63 days
 constexpr absl::string_view kScanCount = "500";
 
+// No client waits for a settlement: a store that writes to its disk for a moment is waited for
+// rather than asked once more.
+constexpr absl::Duration kSettleTimeout = absl::Seconds(1);
+
 absl::Status AsUnavailable(const absl::Status& status) {
   return absl::UnavailableError(absl::StrCat("store: ", status.message()));
 }
@@ -252,12 +256,14 @@ void RedisGenerationStore::Put(Executor& executor, const std::string& id,
   const std::string month = keys_.UsageMonth(key_hash, now);
   const std::string ttl_ms = absl::StrCat(absl::ToInt64Milliseconds(ttl));
   const std::string nano = absl::StrCat(cost.value);
-  connection->Eval(PutGenerationScript(), {record, total, day, week, month},
-                   {json, ttl_ms, nano, kDayTtlSeconds, kWeekTtlSeconds, kMonthTtlSeconds},
-                   [connection, done = std::move(done)](absl::StatusOr<Reply> reply) {
-                     if (!reply.ok()) return done(AsUnavailable(reply.status()));
-                     WhenReplicated(*connection, done);
-                   });
+  connection->Eval(
+      PutGenerationScript(), {record, total, day, week, month},
+      {json, ttl_ms, nano, kDayTtlSeconds, kWeekTtlSeconds, kMonthTtlSeconds},
+      [connection, done = std::move(done)](absl::StatusOr<Reply> reply) {
+        if (!reply.ok()) return done(AsUnavailable(reply.status()));
+        WhenReplicated(*connection, done);
+      },
+      kSettleTimeout);
 }
 
 void RedisGenerationStore::Get(

@@ -1,6 +1,5 @@
 #include "services/ingress/settlement.h"
 
-#include <algorithm>
 #include <utility>
 
 #include "common/obs/log.h"
@@ -30,53 +29,59 @@ Settlement::~Settlement() {
 
 void Settlement::Settle(SettledGeneration generation) {
   metrics_.settle_pending.fetch_add(1);
-  Offer(std::move(generation));
-}
-
-void Settlement::Offer(SettledGeneration generation) {
-  ++on_their_way_;
-  auto kept = std::make_shared<SettledGeneration>(std::move(generation));
-  store_.Put(executor_, kept->id, kept->key_hash, kept->cost, kept->finished, kept->json,
-             options_.ttl, [this, alive = std::weak_ptr<bool>(alive_), kept](absl::Status status) {
-               if (alive.expired()) return;
-               --on_their_way_;
-               if (status.ok()) {
-                 metrics_.settle_pending.fetch_sub(1);
-                 backoff_.Reset();
-                 return;
-               }
-               metrics_.settle_failures.Add();
-               obs::Log(obs::kWarning, "settle_failed", FailureLog()).With("error", status);
-               Keep(std::move(*kept));
-             });
-}
-
-void Settlement::Keep(SettledGeneration generation) {
   if (journal_.size() >= options_.max_pending) {
     journal_.pop_front();
-    metrics_.settle_dropped.Add();
-    metrics_.settle_pending.fetch_sub(1);
+    CountDropped();
   }
   journal_.push_back(std::move(generation));
-  RetryLater();
+  OfferSome();
 }
 
-void Settlement::RetryLater() {
-  if (timer_ != 0 || journal_.empty()) return;
-  timer_ = executor_.RunAfter(backoff_.Next(), [this] {
-    timer_ = 0;
-    Retry();
-  });
-}
-
-// A batch at a time: a store that has just come back is not met by everything at once.
-void Settlement::Retry() {
-  for (size_t i = std::min(options_.batch, journal_.size()); i > 0; --i) {
-    SettledGeneration generation = std::move(journal_.front());
+// No more at a time than a store with a slow disk takes within its deadline: what it has not
+// answered in time would only be offered again.
+void Settlement::OfferSome() {
+  while (timer_ == 0 && on_their_way_ < options_.max_offered && !journal_.empty()) {
+    auto generation = std::make_shared<SettledGeneration>(std::move(journal_.front()));
     journal_.pop_front();
     Offer(std::move(generation));
   }
-  RetryLater();
+}
+
+void Settlement::Offer(std::shared_ptr<SettledGeneration> generation) {
+  ++on_their_way_;
+  const SettledGeneration& offered = *generation;
+  store_.Put(executor_, offered.id, offered.key_hash, offered.cost, offered.finished, offered.json,
+             options_.ttl,
+             [this, alive = std::weak_ptr<bool>(alive_),
+              generation = std::move(generation)](const absl::Status& status) {
+               if (alive.expired()) return;
+               --on_their_way_;
+               if (!status.ok()) return Keep(std::move(*generation), status);
+               metrics_.settle_pending.fetch_sub(1);
+               backoff_.Reset();
+               OfferSome();
+             });
+}
+
+// Nothing more is offered before a pause: a store that is away is not stormed.
+void Settlement::Keep(SettledGeneration generation, const absl::Status& why) {
+  metrics_.settle_failures.Add();
+  obs::Log(obs::kWarning, "settle_failed", FailureLog()).With("error", why);
+  if (journal_.size() >= options_.max_pending) {
+    CountDropped();  // this one is the oldest
+  } else {
+    journal_.push_front(std::move(generation));
+  }
+  if (timer_ != 0) return;
+  timer_ = executor_.RunAfter(backoff_.Next(), [this] {
+    timer_ = 0;
+    OfferSome();
+  });
+}
+
+void Settlement::CountDropped() {
+  metrics_.settle_dropped.Add();
+  metrics_.settle_pending.fetch_sub(1);
 }
 
 }  // namespace signalbox::ingress

@@ -10,6 +10,7 @@
 #include <memory>
 #include <string>
 
+#include "absl/status/status.h"
 #include "absl/time/time.h"
 #include "common/base/backoff.h"
 #include "common/base/clock.h"
@@ -24,7 +25,7 @@ struct SettlementOptions {
   absl::Duration ttl = absl::Hours(720);
   size_t max_pending =
       20'000;  // records the store has not taken; the oldest are dropped beyond it, and counted
-  size_t batch = 64;  // offered again at once
+  size_t max_offered = 128;  // offered and not answered; more wait their turn
   absl::Duration first_retry = absl::Milliseconds(200);
   absl::Duration longest_retry = absl::Seconds(5);
 };
@@ -49,17 +50,17 @@ class Settlement {
   size_t pending() const { return on_their_way_ + journal_.size(); }
 
  private:
-  void Offer(SettledGeneration generation);
-  void Keep(SettledGeneration generation);
-  void RetryLater();
-  void Retry();
+  void OfferSome();
+  void Offer(std::shared_ptr<SettledGeneration> generation);
+  void Keep(SettledGeneration generation, const absl::Status& why);
+  void CountDropped();
 
   const SettlementOptions options_;
   store::GenerationStore& store_;
   Executor& executor_;
   IngressMetrics& metrics_;
   Backoff backoff_;
-  std::deque<SettledGeneration> journal_;
+  std::deque<SettledGeneration> journal_;  // not on their way, the oldest first
   size_t on_their_way_ = 0;
   Executor::TimerId timer_ = 0;
   // Callbacks of the store hold it weakly: they may come after the end.

@@ -11,6 +11,7 @@ import os
 import subprocess
 import sys
 import time
+import urllib.request
 
 from bench import PROMPT, Rig, cpu_seconds_of, open_streams, rss_kib_of, wrk
 
@@ -27,18 +28,37 @@ def cpu_per_request(rig, model, stream, connections, seconds, prompt=PROMPT):
     """CPU µs per request of each process, and how many there were."""
     before = snapshot(rig, PROCESSES)
     result = wrk(rig, 'cluster', model, stream, connections, seconds, prompt)
-    if stream:
-        time.sleep(1)  # settlements and outcomes of the last ones
+    time.sleep(1)  # outcomes of the last ones
+    result['settled_after'] = settle(rig)
     after = snapshot(rig, PROCESSES)
     if result['failed']:
         sys.exit(f'{model}: {result["failed"]} requests failed')
     micros = {name: (after[name] - before[name]) / result['requests'] * 1e6 for name in PROCESSES}
-    return micros, result['requests'], result['rps']
+    return micros, result
 
 
 def redis_info(rig, section, field):
     out = subprocess.run(['redis-cli', '-s', f'{rig.dir}/redis-cluster.sock', 'info', section], capture_output=True, text=True, check=True).stdout
     return int(next(line.split(':')[1] for line in out.splitlines() if line.startswith(field + ':')))
+
+
+def metric(rig, name):
+    """Sum of a metric's series at the ingress."""
+    admin = json.load(open(f'{rig.dir}/ingress.json'))['admin']
+    text = urllib.request.urlopen(f'http://{admin}/metrics', timeout=5).read().decode()
+    return sum(float(line.rsplit(' ', 1)[1]) for line in text.splitlines() if line.startswith((name + ' ', name + '{')))
+
+
+def settle(rig):
+    """Waits until Redis has taken every generation. Seconds it took."""
+    start = time.time()
+    while metric(rig, 'signalbox_ingress_settle_pending') > 0:
+        if time.time() - start > 120:
+            sys.exit('Redis does not take the generations')
+        time.sleep(0.1)
+    if metric(rig, 'signalbox_ingress_settle_dropped_total'):
+        sys.exit('generations were dropped: Redis was too slow for this load')
+    return time.time() - start
 
 
 def row(name, values, form='{:10.1f}'):
@@ -64,6 +84,7 @@ def main():
         rig.start()
         for model in ('bench/whole', 'bench/burst'):
             wrk(rig, 'cluster', model, False, 32, 1)  # warm up
+        settle(rig)
         idle_before = snapshot(rig, PROCESSES)
         time.sleep(10)
         idle = {name: (value - idle_before[name]) / 10 * 1000 for name, value in snapshot(rig, PROCESSES).items()}
@@ -72,11 +93,11 @@ def main():
 
         kept = redis_info(rig, 'memory', 'used_memory')
         written = redis_info(rig, 'persistence', 'aof_current_size')
-        whole, requests, busy = cpu_per_request(rig, 'bench/whole', False, 32, args.seconds)
-        kept = (redis_info(rig, 'memory', 'used_memory') - kept) / requests
-        written = (redis_info(rig, 'persistence', 'aof_current_size') - written) / requests
-        long, _, _ = cpu_per_request(rig, 'bench/whole', False, 32, args.seconds, LONG)
-        stream, streams, _ = cpu_per_request(rig, 'bench/typical', True, args.connections, max(args.seconds, 24))
+        whole, busy = cpu_per_request(rig, 'bench/whole', False, 32, args.seconds)
+        kept = (redis_info(rig, 'memory', 'used_memory') - kept) / busy['requests']
+        written = (redis_info(rig, 'persistence', 'aof_current_size') - written) / busy['requests']
+        long, _ = cpu_per_request(rig, 'bench/whole', False, 32, args.seconds, LONG)
+        stream, streams = cpu_per_request(rig, 'bench/typical', True, args.connections, max(args.seconds, 24))
         event = {name: max(0, stream[name] - whole[name]) / TYPICAL_EVENTS for name in PROCESSES}
 
         before = {name: rss_kib_of(rig.children[name].pid) for name in PROCESSES}
@@ -97,10 +118,11 @@ def main():
     row('memory KiB per open stream', memory)
     print(f'\n  Redis per settled generation: {kept:.0f} bytes of memory, {written:.0f} bytes written to its log')
     print(f'  nginx as a plain proxy, same run: {nginx:.1f} CPU µs per request (whole, 1 KB)')
-    print(f'  load: {busy:.0f} whole requests/s; {streams} typical streams, {args.connections} at a time; {os.cpu_count()} cores shared with client and fleet')
+    print(f'  load: {busy["rps"]:.0f} whole requests/s, all settled {busy["settled_after"]:.1f} s after the last; {streams["requests"]} typical streams, '
+          f'{args.connections} at a time; {os.cpu_count()} cores shared with client and fleet')
     if args.json:
         json.dump({'whole': whole, 'long': long, 'stream': stream, 'event': event, 'idle': idle, 'base_mib': base, 'stream_kib': memory,
-                   'redis_bytes': kept, 'redis_written': written, 'nginx_us': nginx, 'requests_per_second': busy}, open(args.json, 'w'), indent=1)
+                   'redis_bytes': kept, 'redis_written': written, 'nginx_us': nginx, 'requests_per_second': busy['rps']}, open(args.json, 'w'), indent=1)
 
 
 if __name__ == '__main__':

@@ -54,6 +54,17 @@ TEST_F(SettlementTest, DoesNotStormAnAbsentStore) {
   EXPECT_LT(store_.puts, 64 * 120);
 }
 
+TEST_F(SettlementTest, OffersNoMoreAtATimeThanTheStoreAnswers) {
+  SettlementOptions options;
+  options.max_offered = 3;
+  Make(options);
+  for (int i = 0; i < 10; ++i)
+    settlement_->Settle({"gen-" + std::to_string(i), "hash", NanoUsd{5}, clock_.Now(), "{}"});
+  EXPECT_EQ(store_.puts, 3);
+  executor_.RunUntilIdle();
+  EXPECT_EQ(store_.stored.size(), 10u);
+}
+
 TEST_F(SettlementTest, DropsTheOldestWhenTheJournalIsFull) {
   SettlementOptions options;
   options.max_pending = 2;
