@@ -52,6 +52,12 @@ absl::Status WriteFile(const std::string& path, const std::string& text) {
 
 }  // namespace
 
+absl::StatusOr<rpc::Credentials> CredentialsOf(const config::v1::HostConfig& config) {
+  if (!config.has_tls()) return rpc::Credentials();
+  return rpc::Credentials::MutualTls(
+      {config.tls().ca_file(), config.tls().cert_file(), config.tls().key_file()});
+}
+
 absl::StatusOr<HostOptions> ToHostOptions(std::string service,
                                           const config::v1::HostConfig& config) {
   HostOptions options;
@@ -70,11 +76,7 @@ absl::StatusOr<HostOptions> ToHostOptions(std::string service,
     if (options.max_connection_age < absl::Seconds(1))
       return absl::InvalidArgumentError("host.max_connection_age: must be at least 1s");
   }
-  if (config.has_tls()) {
-    ASSIGN_OR_RETURN(options.credentials,
-                     rpc::Credentials::MutualTls({config.tls().ca_file(), config.tls().cert_file(),
-                                                  config.tls().key_file()}));
-  }
+  ASSIGN_OR_RETURN(options.credentials, CredentialsOf(config));
   options.addresses_file = config.addresses_file();
   return options;
 }

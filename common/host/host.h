@@ -45,6 +45,9 @@ struct HostOptions {
   absl::Duration watch_interval = absl::Seconds(5);
 };
 
+// Of the process's gRPC connections: mutual TLS where `tls` is set. Error: InvalidArgument.
+absl::StatusOr<rpc::Credentials> CredentialsOf(const config::v1::HostConfig& config);
+
 // Defaults where the configuration is silent. Error: InvalidArgument, an address that is none, a
 // duration that is not positive, a certificate that cannot be read.
 absl::StatusOr<HostOptions> ToHostOptions(std::string service,

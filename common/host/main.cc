@@ -1,5 +1,6 @@
 #include "common/host/main.h"
 
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include <atomic>
@@ -114,7 +115,17 @@ absl::Status RunHost(const Program& program, const Flags& flags, const config::v
   return ran.ok() ? ran : absl::UnavailableError(ran.message());
 }
 
+// Container runtimes often start programs with a soft limit of 1,024 open files: as many
+// connections.
+void RaiseFileLimit() {
+  rlimit limit = {};
+  if (getrlimit(RLIMIT_NOFILE, &limit) != 0) return;
+  limit.rlim_cur = limit.rlim_max;
+  setrlimit(RLIMIT_NOFILE, &limit);
+}
+
 int Serve(const Program& program, const Flags& flags, const config::v1::Config& config) {
+  RaiseFileLimit();
   obs::SetLogService(program.name);
   obs::SetLogLevel(obs::ParseLevel(config.host().log_level()).value_or(obs::kInfo));
 #ifdef NDEBUG

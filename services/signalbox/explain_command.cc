@@ -1,5 +1,6 @@
-// `signalbox explain MODEL`: the decision for a request, with every number behind it: the catalogue
-// and provider keys of this machine and the scores last published.
+// `signalbox explain MODEL`: the decision for a request, with every number behind it. In a cluster
+// the running router is asked; otherwise it is made here, from the catalogue and provider keys of
+// this machine and the scores last published.
 #include <algorithm>
 #include <future>
 #include <iostream>
@@ -11,9 +12,12 @@
 #include "common/base/status_macros.h"
 #include "common/catalogue/catalogue.h"
 #include "common/config/secrets.h"
+#include "common/host/host.h"
 #include "common/json/writer.h"
 #include "common/net/event_loop.h"
 #include "common/redis/connection.h"
+#include "common/rpc/channels.h"
+#include "common/seam_grpc/router_decision_grpc.h"
 #include "common/store/connect.h"
 #include "common/store/score_store.h"
 #include "services/ingress/core/request_view.h"
@@ -35,6 +39,7 @@ constexpr char kUsage[] =
 )";
 
 constexpr absl::Duration kScoresPatience = absl::Seconds(2);
+constexpr absl::Duration kRouterPatience = absl::Seconds(5);
 
 // The request the flags describe, read by the same code that reads clients' requests.
 absl::StatusOr<router::v1::RequestFeatures> FeaturesOf(const Arguments& arguments) {
@@ -106,19 +111,28 @@ void Print(const router::v1::DecideResponse& decision) {
   }
 }
 
-absl::Status Run(const Arguments& arguments) {
-  ASSIGN_OR_RETURN(const config::v1::Config config, LoadConfiguration(arguments.Get("config")));
+using Explained = absl::StatusOr<router::v1::ExplainResponse>;
+
+Explained AskRouter(const config::v1::Config& config, const router::v1::ExplainRequest& request) {
+  ASSIGN_OR_RETURN(rpc::Credentials credentials, host::CredentialsOf(config.host()));
+  rpc::Channels channels(std::move(credentials));
+  net::EventLoop loop("explain");
+  seam_grpc::RouterDecisionClient router(
+      channels.To(config.ingress().router_address(), rpc::Channels::Kind::kUnary));
+  std::promise<Explained> answer;
+  loop.Post([&] {
+    router.Explain(request, kRouterPatience, loop,
+                   [&answer](Explained explained) { answer.set_value(std::move(explained)); });
+  });
+  return answer.get_future().get();
+}
+
+Explained ExplainHere(const config::v1::Config& config, const router::v1::ExplainRequest& request) {
   ASSIGN_OR_RETURN(const auto catalogue, catalogue::Catalogue::Load({config.catalogue().begin(),
                                                                      config.catalogue().end()}));
-  router::v1::ExplainRequest request;
-  ASSIGN_OR_RETURN(*request.mutable_features(), FeaturesOf(arguments));
-  uint64_t seed = 0;
-  if (arguments.Has("seed") && !absl::SimpleAtoi(arguments.Get("seed"), &seed)) {
-    return absl::InvalidArgumentError("--seed: expected a number");
-  }
-  request.set_seed(seed);
-
-  config::SecretResolver secrets(config::Environment::Process());
+  const config::FolderEnvironment folder(config.host().secrets_dir(),
+                                         config::Environment::Process());
+  config::SecretResolver secrets(folder);
   provider_adapter::ProviderDirectory directory(secrets);
   directory.Update(catalogue);
   absl::flat_hash_set<std::string> active;
@@ -135,7 +149,21 @@ absl::Status Run(const Arguments& arguments) {
   if (const store::SnapshotPtr scores = ReadScores(config)) snapshots.SetScores(scores);
   router_decision::Router router(snapshots, Clock::Real(),
                                  static_cast<uint64_t>(absl::GetCurrentTimeNanos()), {});
-  ASSIGN_OR_RETURN(const router::v1::ExplainResponse response, router.ExplainNow(request));
+  return router.ExplainNow(request);
+}
+
+absl::Status Run(const Arguments& arguments) {
+  ASSIGN_OR_RETURN(const config::v1::Config config, LoadConfiguration(arguments.Get("config")));
+  router::v1::ExplainRequest request;
+  ASSIGN_OR_RETURN(*request.mutable_features(), FeaturesOf(arguments));
+  uint64_t seed = 0;
+  if (arguments.Has("seed") && !absl::SimpleAtoi(arguments.Get("seed"), &seed)) {
+    return absl::InvalidArgumentError("--seed: expected a number");
+  }
+  request.set_seed(seed);
+  const bool cluster = !config.ingress().router_address().empty();
+  ASSIGN_OR_RETURN(const router::v1::ExplainResponse response,
+                   cluster ? AskRouter(config, request) : ExplainHere(config, request));
   Print(response.decision());
   return absl::OkStatus();
 }

@@ -3,6 +3,7 @@
 #include <vector>
 
 #include "absl/strings/match.h"
+#include "common/obs/log.h"
 #include "services/signalbox/command.h"
 
 namespace {
@@ -24,6 +25,8 @@ signalbox --probe=HOST:PORT   exit code 0 when the admin port there says it is r
 int main(int argc, char** argv) {
   const absl::string_view command = argc > 1 ? argv[1] : "";
   const std::vector<absl::string_view> rest(argv + (argc > 1 ? 2 : argc), argv + argc);
+  // The commands print for people; what goes on beneath is of interest only when it goes wrong.
+  if (command != "serve") signalbox::obs::SetLogLevel(signalbox::obs::kWarning);
   if (command == "keys") return signalbox::KeysCommand(rest);
   if (command == "validate") return signalbox::ValidateCommand(rest);
   if (command == "explain") return signalbox::ExplainCommand(rest);

@@ -80,6 +80,12 @@ for (const topology of TOPOLOGIES) {
       for (const name of world.services) assert.ok(!(await configz(name)).includes('sk-two'));
     });
 
+    it('explain sees the providers as the running service does', async () => {
+      const { code, out, err } = await world.cli('explain', 'test/locked', '--config', world.config);
+      assert.equal(code, 0, err);
+      assert.match(out, /^test\/locked@locked +100/m);
+    });
+
     it('catalogue: a new price is charged, a model that is gone is unknown', async () => {
       const catalogue = join(world.dir, 'fleet-catalogue.yaml');
       const cost = async () => (await (await world.post({ model: 'test/chat', messages: HELLO, provider: { only: ['cheap'] } })).json()).usage.cost;
