@@ -22,7 +22,7 @@ buf_bin() { ls "$ROOT"/tests/e2e/node_modules/@bufbuild/buf-linux-*/bin/buf; }
 ctest_dev() { ctest --test-dir "$BUILD" -j 2 --output-on-failure --no-tests=error "$@"; }
 
 # The rooms without gRPC, whose libraries are not instrumented; sockets of our own are in.
-PURE_TESTS=(base_test json_test sse_test obs_test config_test seam_test pricing_test catalogue_test net_test http_test
+PURE_TESTS=(base_test json_test sse_test obs_test config_test seam_test pricing_test catalogue_test net_test http_test redis_test
   ingress_core_test router_decision_test provider_adapter_tools_test provider_adapter_test dialects_test metrics-aggregator_test)
 sanitizer() {  # preset
   local pattern
@@ -42,6 +42,11 @@ buf_breaking() {
 
 e2e() { (cd tests/e2e && SIGNALBOX_BIN="$BIN" "$(node_bin)" --test --test-concurrency=1 --test-timeout=600000 --test-reporter=spec "$@"); }
 
+helm_chart() { need_npm tests/helm; PATH="$(dirname "$(node_bin)"):$PATH" bash tests/helm/run.sh; }
+monitoring() { bash tests/monitoring/run.sh; }
+# Upgrade and kill under load, every replica in a network namespace; the other scenarios by hand, or with `./dev test cluster`.
+cluster() { python3 tests/cluster/cluster.py --bin "$BIN" --quick "$@"; }
+
 bench_smoke() { python3 tests/bench/bench.py --bin "$BIN" --quick --json "$BUILD/bench-smoke.json"; }
 
 if [ $# -gt 0 ]; then
@@ -53,6 +58,13 @@ if [ $# -gt 0 ]; then
   if [ ${#targets[@]} -gt 0 ]; then build "${targets[@]}"; fi
   if [ ${#targets[@]} -gt 0 ] || [[ "$pattern" == *tidy* ]]; then ring "ctest -R '$pattern'" ctest_dev -R "$pattern"; fi
   if [[ "$pattern" == *protos* ]]; then need_npm tests/e2e; ring "buf lint" buf_lint; fi
+  if [[ "$pattern" == *helm* ]]; then need_npm tests/e2e; build signalbox; ring "Helm chart and manifests" helm_chart; fi
+  if [[ "$pattern" == *monitoring* ]]; then ring "alerts, rules and dashboards" monitoring; fi
+  if [[ "$pattern" == *cluster* ]]; then
+    build signalbox ingress router-decision provider-adapter metrics-aggregator provider-fleet
+    ring "rolling upgrade in network namespaces" cluster
+    ring "the same with TLS everywhere, Redis failing over" cluster --tls --sentinel --scenario failover,rotate
+  fi
   if [ ${#e2e_files[@]} -gt 0 ]; then
     need_npm tests/e2e
     build signalbox ingress router-decision provider-adapter metrics-aggregator provider-fleet
@@ -67,7 +79,10 @@ else
   ring "pure rooms under AddressSanitizer and UBSan" sanitizer asan
   ring "protos: lint" buf_lint
   ring "protos: breaking changes" buf_breaking
+  ring "Helm chart and manifests" helm_chart
+  ring "alerts, rules and dashboards" monitoring
   ring "end to end on both topologies" e2e
+  ring "rolling upgrade in network namespaces" cluster
   ring "benchmark, smoke run" bench_smoke
 fi
 
