@@ -11,7 +11,7 @@ namespace signalbox::seam_grpc {
 namespace {
 // Replicas are chosen per stream: a new one gets its share, and one that drains is left, after
 // this.
-constexpr absl::Duration kStreamLife = absl::Seconds(2);
+constexpr absl::Duration kStreamLife = absl::Milliseconds(500);
 }  // namespace
 
 // One Report stream. Alive until OnDone; its owner holds a second reference. One write at a time

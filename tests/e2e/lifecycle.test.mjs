@@ -84,6 +84,9 @@ describe('signalbox command line', () => {
     const good = await world.cli('validate', join(ROOT, 'deploy', 'catalogue'));
     assert.equal(good.code, 0, good.err);
     assert.match(good.out, /models/);
+    const compose = join(ROOT, 'deploy', 'compose');
+    assert.equal((await world.cli('serve', '--check_config', '--config', join(compose, 'config', 'signalbox.yaml'))).code, 0);
+    assert.equal((await world.cli('validate', join(compose, 'demo', 'catalogue.yaml'))).code, 0);
     const { writeFileSync } = await import('node:fs');
     const file = join(world.dir, 'bad.yaml');
     writeFileSync(file, 'ingress:\n  http_listen: 127.0.0.1:80\n  no_such_option: 1\n  threads: many\n');
