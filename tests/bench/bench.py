@@ -39,8 +39,8 @@ def free_port():
                 continue
 
 
-def body(model, stream, prompt=PROMPT):
-    return json.dumps({'model': model, 'stream': stream, 'max_tokens': 1000,
+def body(model, stream, prompt=PROMPT, max_tokens=200):
+    return json.dumps({'model': model, 'stream': stream, 'max_tokens': max_tokens,
                        'messages': [{'role': 'user', 'content': prompt}]})
 
 
@@ -187,11 +187,11 @@ adapter: {{ aggregator_address: "127.0.0.1:{aggregator}" }}
                 child.kill()
 
 
-def wrk(rig, variant, model, stream, connections, seconds, prompt=PROMPT):
+def wrk(rig, variant, model, stream, connections, seconds, prompt=PROMPT, max_tokens=200):
     port, path, headers = rig.targets[variant]
     script = f'{rig.dir}/{variant}-{model.replace("/", "-")}.lua'
     with open(script, 'w') as f:
-        f.write('wrk.method = "POST"\nwrk.body = [==[' + body(model, stream, prompt) + ']==]\nwrk.headers["Content-Type"] = "application/json"\n')
+        f.write('wrk.method = "POST"\nwrk.body = [==[' + body(model, stream, prompt, max_tokens) + ']==]\nwrk.headers["Content-Type"] = "application/json"\n')
         for name, value in headers.items():
             f.write(f'wrk.headers["{name}"] = "{value}"\n')
         f.write('done = function(s, l, r) io.write(string.format("RESULT %d %d %d %d %d %d %d\\n", s.requests, s.duration, '
