@@ -83,7 +83,7 @@ const Environment& Environment::Process() {
 }
 
 absl::optional<std::string> FolderEnvironment::Get(const std::string& name) const {
-  if (!name.empty() && name[0] != '.' && !absl::StrContains(name, '/')) {
+  if (!folder_.empty() && !name.empty() && name[0] != '.' && !absl::StrContains(name, '/')) {
     auto text = SecretText(absl::StrCat(folder_, "/", name));
     if (text.ok()) return *std::move(text);
   }

@@ -54,7 +54,7 @@ class Environment {
 };
 
 // A folder with a file per name, asked before another environment: a mounted Kubernetes Secret. The
-// file is read at every call. Thread-safe.
+// file is read at every call. An empty folder name = there is none. Thread-safe.
 class FolderEnvironment final : public Environment {
  public:
   // `otherwise` outlives this.

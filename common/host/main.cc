@@ -89,22 +89,14 @@ absl::Status RunHost(const Program& program, const Flags& flags, const config::v
   obs::Metrics metrics;
   LiveConfig live(config, ReloaderOf(program, flags), metrics);
   options.config_text = [&live] { return live.Text(); };
-  const config::FolderEnvironment folder(config.host().secrets_dir(),
-                                         config::Environment::Process());
-  const bool has_folder = !config.host().secrets_dir().empty();
+  const config::FolderEnvironment environment(config.host().secrets_dir(),
+                                              config::Environment::Process());
   Host host(std::move(options), Clock::Real(), metrics);
   if (!flags.config.empty()) live.Watch(host.watcher(), flags.config);
   const SignalThread signals{SignalHandler(host)};
-  const Env env{config,
-                FolderOf(flags.config),
-                Clock::Real(),
-                has_folder ? folder : config::Environment::Process(),
-                metrics,
-                host.readiness(),
-                host.background(),
-                host.watcher(),
-                live,
-                host.channels()};
+  const Env env{config,  FolderOf(flags.config), Clock::Real(),     environment,
+                metrics, host.readiness(),       host.background(), host.watcher(),
+                live,    host.channels()};
   auto modules = program.create(env);
   if (!modules.ok()) {
     obs::Log(obs::kError, "start_failed").With("error", modules.status());

@@ -3,7 +3,6 @@
 #include <utility>
 #include <vector>
 
-#include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "common/base/rng.h"
 #include "common/base/status_macros.h"
@@ -19,12 +18,9 @@ absl::StatusOr<Address> AddressIn(const Reply& reply) {
   if (!reply.is_array() || reply.array().size() != 2)
     return absl::UnavailableError("redis: the sentinel knows no such primary");
   Address address;
-  uint32_t port = 0;
   address.host = reply.array()[0].string();
-  if (address.host.empty() || !absl::SimpleAtoi(reply.array()[1].string(), &port) || port == 0 ||
-      port > 65535)
+  if (address.host.empty() || !ParsePort(reply.array()[1].string(), &address.port))
     return absl::UnavailableError("redis: the sentinel names no usable address");
-  address.port = static_cast<uint16_t>(port);
   return address;
 }
 

@@ -59,6 +59,13 @@ std::string Address::ToString() const {
   return absl::StrCat(bracket ? "[" : "", host, bracket ? "]" : "", ":", port);
 }
 
+bool ParsePort(absl::string_view text, uint16_t* port) {
+  uint32_t number = 0;
+  if (!absl::SimpleAtoi(text, &number) || number == 0 || number > 65535) return false;
+  *port = static_cast<uint16_t>(number);
+  return true;
+}
+
 absl::StatusOr<Address> ParseAddress(absl::string_view text) {
   Address address;
   absl::string_view rest = text;
@@ -77,12 +84,9 @@ absl::StatusOr<Address> ParseAddress(absl::string_view text) {
     return Bad(text, "an IPv6 address needs brackets");
   }
   if (host.empty()) return Bad(text, "the host is missing");
-  uint32_t port = 0;
-  if (!absl::SimpleAtoi(rest.substr(colon + 1), &port) || port == 0 || port > 65535) {
+  if (!ParsePort(rest.substr(colon + 1), &address.port))
     return Bad(text, "the port must be 1 to 65535");
-  }
   address.host = std::string(host);
-  address.port = static_cast<uint16_t>(port);
   return address;
 }
 

@@ -27,6 +27,9 @@ struct Address {
   std::string ToString() const;
 };
 
+// 1 to 65535. False: anything else.
+bool ParsePort(absl::string_view text, uint16_t* port);
+
 // "host:port", "[::1]:6379" or "unix:/path". Error: InvalidArgument saying what is wrong.
 absl::StatusOr<Address> ParseAddress(absl::string_view text);
 

@@ -28,11 +28,6 @@ absl::StatusOr<host::Modules> Create(const host::Env& env) {
   return modules;
 }
 
-void Validate(const config::v1::Config& config, config::Report* report) {
-  const absl::Status checked = AggregatorModule::Check(config.aggregator());
-  if (!checked.ok()) report->Add("aggregator", checked.message());
-}
-
 }  // namespace
 }  // namespace signalbox::metrics_aggregator
 
@@ -40,6 +35,6 @@ int main(int argc, char** argv) {
   return signalbox::host::Main(argc, argv,
                                {"metrics-aggregator",
                                 signalbox::metrics_aggregator::Create,
-                                signalbox::metrics_aggregator::Validate,
+                                signalbox::metrics_aggregator::AggregatorModule::Check,
                                 {}});
 }

@@ -21,8 +21,9 @@ absl::StatusOr<std::unique_ptr<AggregatorModule>> AggregatorModule::Create(Optio
       new AggregatorModule(std::move(options), aggregator_options));
 }
 
-absl::Status AggregatorModule::Check(const config::v1::AggregatorConfig& config) {
-  return OptionsFromConfig(config).status();
+void AggregatorModule::Check(const config::v1::Config& config, config::Report* report) {
+  const absl::Status status = OptionsFromConfig(config.aggregator()).status();
+  if (!status.ok()) report->Add("aggregator", status.message());
 }
 
 absl::Status AggregatorModule::SetEstimator(const config::v1::AggregatorConfig& config) {

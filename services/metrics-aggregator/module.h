@@ -10,6 +10,7 @@
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
 #include "common/base/clock.h"
+#include "common/config/report.h"
 #include "common/host/module.h"
 #include "common/net/event_loop.h"
 #include "common/obs/metrics.h"
@@ -17,7 +18,7 @@
 #include "common/redis/options.h"
 #include "common/store/keys.h"
 #include "services/metrics-aggregator/aggregator.h"
-#include "signalbox/config/v1/services.pb.h"
+#include "signalbox/config/v1/config.pb.h"
 
 namespace signalbox::metrics_aggregator {
 
@@ -35,7 +36,7 @@ class AggregatorModule final : public host::Module {
   // InvalidArgument; Check finds the same.
   static absl::StatusOr<std::unique_ptr<AggregatorModule>> Create(Options options);
 
-  static absl::Status Check(const config::v1::AggregatorConfig& config);
+  static void Check(const config::v1::Config& config, config::Report* report);
 
   absl::string_view name() const override { return "metrics-aggregator"; }
   absl::Status Start() override { return absl::OkStatus(); }

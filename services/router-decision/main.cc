@@ -54,11 +54,6 @@ absl::StatusOr<host::Modules> Create(const host::Env& env) {
   return modules;
 }
 
-void Validate(const config::v1::Config& config, config::Report* report) {
-  const absl::Status checked = RouterModule::Check(config.router());
-  if (!checked.ok()) report->Add("router", checked.message());
-}
-
 }  // namespace
 }  // namespace signalbox::router_decision
 
@@ -66,6 +61,6 @@ int main(int argc, char** argv) {
   return signalbox::host::Main(argc, argv,
                                {"router-decision",
                                 signalbox::router_decision::Create,
-                                signalbox::router_decision::Validate,
+                                signalbox::router_decision::RouterModule::Check,
                                 {}});
 }

@@ -48,8 +48,9 @@ uint64_t SeedOrEntropy(uint64_t seed) { return seed != 0 ? seed : Rng::FromEntro
 
 }  // namespace
 
-absl::Status RouterModule::Check(const config::v1::RouterConfig& config) {
-  return SettingsOf(config).status();
+void RouterModule::Check(const config::v1::Config& config, config::Report* report) {
+  const absl::Status status = SettingsOf(config.router()).status();
+  if (!status.ok()) report->Add("router", status.message());
 }
 
 absl::StatusOr<std::unique_ptr<RouterModule>> RouterModule::Create(Options options) {

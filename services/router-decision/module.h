@@ -13,6 +13,7 @@
 #include "absl/strings/string_view.h"
 #include "common/base/clock.h"
 #include "common/catalogue/holder.h"
+#include "common/config/report.h"
 #include "common/host/module.h"
 #include "common/net/event_loop.h"
 #include "common/obs/metrics.h"
@@ -25,7 +26,7 @@
 #include "services/router-decision/metrics.h"
 #include "services/router-decision/provider_poller.h"
 #include "services/router-decision/router.h"
-#include "signalbox/config/v1/services.pb.h"
+#include "signalbox/config/v1/config.pb.h"
 
 namespace signalbox::router_decision {
 
@@ -47,7 +48,7 @@ class RouterModule final : public host::Module {
   };
   // Error: INVALID_ARGUMENT naming every bad number of the configuration; Check finds the same.
   static absl::StatusOr<std::unique_ptr<RouterModule>> Create(Options options);
-  static absl::Status Check(const config::v1::RouterConfig& config);
+  static void Check(const config::v1::Config& config, config::Report* report);
   ~RouterModule() override;
 
   absl::string_view name() const override { return "router-decision"; }

@@ -168,7 +168,7 @@ absl::StatusOr<RunOrder> OrderOf(const Arguments& arguments, std::vector<std::st
 }
 
 absl::StatusOr<std::string> Body(benchmark::HttpFetcher& fetcher, const std::string& path) {
-  ASSIGN_OR_RETURN(const benchmark::HttpAnswer answer, fetcher.Get(path));
+  ASSIGN_OR_RETURN(const benchmark::HttpAnswer answer, fetcher.Ask("GET", path));
   if (answer.status == 200) return answer.body;
   return absl::FailedPreconditionError(absl::StrCat("GET ", path, ": ", answer.status));
 }

@@ -2,7 +2,6 @@
 // the running router is asked; otherwise it is made here, from the catalogue and provider keys of
 // this machine and the scores last published.
 #include <algorithm>
-#include <future>
 #include <iostream>
 #include <optional>
 
@@ -25,6 +24,7 @@
 #include "services/router-decision/core/policy_settings.h"
 #include "services/router-decision/core/snapshot.h"
 #include "services/router-decision/router.h"
+#include "services/signalbox/await.h"
 #include "services/signalbox/command.h"
 
 namespace signalbox {
@@ -68,9 +68,8 @@ store::SnapshotPtr ReadScores(const config::v1::Config& config) {
   store::ScoreStore scores(connection, store::KeysOf(config.redis()));
   for (const absl::Time end = absl::Now() + kScoresPatience; absl::Now() < end;
        absl::SleepFor(absl::Milliseconds(20))) {
-    std::promise<absl::StatusOr<std::optional<store::ScoreStore::Stored>>> promise;
-    loop.Post([&] { scores.Read([&](auto stored) { promise.set_value(std::move(stored)); }); });
-    const auto stored = promise.get_future().get();
+    const auto stored = AwaitOn<absl::StatusOr<std::optional<store::ScoreStore::Stored>>>(
+        loop, [&](auto done) { scores.Read(done); });
     if (stored.ok()) return stored->has_value() ? (*stored)->snapshot : nullptr;
   }
   return nullptr;
@@ -119,20 +118,16 @@ Explained AskRouter(const config::v1::Config& config, const router::v1::ExplainR
   net::EventLoop loop("explain");
   seam_grpc::RouterDecisionClient router(
       channels.To(config.ingress().router_address(), rpc::Channels::Kind::kUnary));
-  std::promise<Explained> answer;
-  loop.Post([&] {
-    router.Explain(request, kRouterPatience, loop,
-                   [&answer](Explained explained) { answer.set_value(std::move(explained)); });
-  });
-  return answer.get_future().get();
+  return AwaitOn<Explained>(
+      loop, [&](auto done) { router.Explain(request, kRouterPatience, loop, done); });
 }
 
 Explained ExplainHere(const config::v1::Config& config, const router::v1::ExplainRequest& request) {
   ASSIGN_OR_RETURN(const auto catalogue, catalogue::Catalogue::Load({config.catalogue().begin(),
                                                                      config.catalogue().end()}));
-  const config::FolderEnvironment folder(config.host().secrets_dir(),
-                                         config::Environment::Process());
-  config::SecretResolver secrets(folder);
+  const config::FolderEnvironment environment(config.host().secrets_dir(),
+                                              config::Environment::Process());
+  config::SecretResolver secrets(environment);
   provider_adapter::ProviderDirectory directory(secrets);
   directory.Update(catalogue);
   absl::flat_hash_set<std::string> active;

@@ -1,7 +1,6 @@
 #include "services/signalbox/recorded_day.h"
 
 #include <algorithm>
-#include <future>
 #include <memory>
 #include <string>
 #include <utility>
@@ -18,6 +17,7 @@
 #include "common/store/connect.h"
 #include "common/store/window_store.h"
 #include "services/metrics-aggregator/core/tally.h"
+#include "services/signalbox/await.h"
 
 namespace signalbox {
 namespace {
@@ -42,28 +42,19 @@ class Reader {
     absl::StatusOr<store::WindowNews> news = absl::UnavailableError("not asked");
     for (const absl::Time end = absl::Now() + kPatience; !news.ok() && absl::Now() < end;
          absl::SleepFor(absl::Milliseconds(20))) {
-      news = Await<store::WindowNews>(
-          [this](auto done) { windows_.ReadNews(absl::UnixEpoch(), std::move(done)); });
+      news = AwaitOn<absl::StatusOr<store::WindowNews>>(
+          loop_, [this](auto done) { windows_.ReadNews(absl::UnixEpoch(), std::move(done)); });
     }
     return news;
   }
 
   absl::StatusOr<std::vector<store::WindowCounts>> Hours(const std::string& endpoint,
                                                          const std::vector<BucketId>& buckets) {
-    return Await<std::vector<store::WindowCounts>>(
-        [&](auto done) { windows_.Read(endpoint, buckets, std::move(done)); });
+    return AwaitOn<absl::StatusOr<std::vector<store::WindowCounts>>>(
+        loop_, [&](auto done) { windows_.Read(endpoint, buckets, std::move(done)); });
   }
 
  private:
-  template <typename T, typename Ask>
-  absl::StatusOr<T> Await(Ask ask) {
-    auto promise = std::make_shared<std::promise<absl::StatusOr<T>>>();
-    loop_.Post([&ask, promise] {
-      ask([promise](absl::StatusOr<T> answer) { promise->set_value(std::move(answer)); });
-    });
-    return promise->get_future().get();
-  }
-
   net::EventLoop loop_;
   redis::Connection connection_;
   store::WindowStore windows_;

@@ -119,10 +119,8 @@ absl::StatusOr<host::Modules> Create(const host::Env& env) {
 }  // namespace
 
 void CheckServices(const config::v1::Config& config, config::Report* report) {
-  const absl::Status router = router_decision::RouterModule::Check(config.router());
-  if (!router.ok()) report->Add("router", router.message());
-  const absl::Status aggregator = metrics_aggregator::AggregatorModule::Check(config.aggregator());
-  if (!aggregator.ok()) report->Add("aggregator", aggregator.message());
+  router_decision::RouterModule::Check(config, report);
+  metrics_aggregator::AggregatorModule::Check(config, report);
 }
 
 int ServeCommand(int argc, char** argv) {

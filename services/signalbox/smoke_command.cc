@@ -1,5 +1,4 @@
 // `signalbox smoke`: one request the way a client makes it, as a test of a whole installation.
-#include <future>
 #include <iostream>
 #include <nlohmann/json.hpp>
 
@@ -52,16 +51,6 @@ class TemporaryKey {
   const std::string hash_;
 };
 
-absl::StatusOr<benchmark::HttpAnswer> Post(benchmark::HttpFetcher& fetcher,
-                                           const std::string& body) {
-  std::promise<absl::StatusOr<benchmark::HttpAnswer>> promise;
-  fetcher.Start("POST", "/api/v1/chat/completions", body,
-                [&promise](absl::StatusOr<benchmark::HttpAnswer> answer) {
-                  promise.set_value(std::move(answer));
-                });
-  return promise.get_future().get();
-}
-
 absl::Status Judge(const benchmark::HttpAnswer& answer, absl::Duration taken) {
   const json body = json::parse(answer.body, nullptr, /*allow_exceptions=*/false);
   if (answer.status != 200 || !body.is_object())
@@ -90,7 +79,8 @@ absl::Status Run(const Arguments& arguments) {
                      {"max_tokens", 64},
                      {"messages", {{{"role", "user"}, {"content", "Say hello."}}}}};
   const absl::Time start = absl::Now();
-  ASSIGN_OR_RETURN(const benchmark::HttpAnswer answer, Post(fetcher, body.dump()));
+  ASSIGN_OR_RETURN(const benchmark::HttpAnswer answer,
+                   fetcher.Ask("POST", "/api/v1/chat/completions", body.dump()));
   return Judge(answer, absl::Now() - start);
 }
 

@@ -11,6 +11,7 @@ import http.client
 import json
 import os
 import re
+import resource
 import signal
 import socket
 import statistics
@@ -51,6 +52,11 @@ def cpu_seconds_of(pid):
 
 def rss_kib_of(pid):
     return int(re.search(r'VmRSS:\s+(\d+)', open(f'/proc/{pid}/status').read()).group(1))
+
+
+def raise_file_limit():
+    hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    resource.setrlimit(resource.RLIMIT_NOFILE, (min(hard, 65536), hard))
 
 
 class Rig:
@@ -272,9 +278,7 @@ def main():
     if args.quick:
         args.rounds, args.seconds, args.streams = 1, 2, 100
 
-    import resource
-    hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
-    resource.setrlimit(resource.RLIMIT_NOFILE, (min(hard, 65536), hard))
+    raise_file_limit()
 
     rig = Rig(args.bin)
     results = {}

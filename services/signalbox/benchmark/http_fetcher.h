@@ -35,7 +35,8 @@ class HttpFetcher {
   // Error: Unavailable = no complete answer.
   void Start(const std::string& method, const std::string& path, std::string body, Done done);
   // The same, waited for. Not on the loop.
-  absl::StatusOr<HttpAnswer> Get(const std::string& path);
+  absl::StatusOr<HttpAnswer> Ask(const std::string& method, const std::string& path,
+                                 std::string body = "");
 
   net::EventLoop& loop() { return loop_; }
 

@@ -1,7 +1,5 @@
 #include "services/signalbox/benchmark/recorder.h"
 
-#include <functional>
-#include <future>
 #include <utility>
 
 #include "absl/time/clock.h"
@@ -13,6 +11,7 @@
 #include "common/seam_grpc/metrics_aggregator_grpc.h"
 #include "common/store/benchmark_store.h"
 #include "common/store/connect.h"
+#include "services/signalbox/await.h"
 
 namespace signalbox::benchmark {
 namespace {
@@ -28,13 +27,6 @@ bool MayPass(const absl::Status& status) {
   return absl::IsUnavailable(status) || absl::IsDeadlineExceeded(status);
 }
 
-template <typename T>
-T Wait(const std::function<void(std::function<void(T)>)>& start) {
-  auto promise = std::make_shared<std::promise<T>>();
-  start([promise](T value) { promise->set_value(std::move(value)); });
-  return promise->get_future().get();
-}
-
 class AggregatorRecorder final : public Recorder {
  public:
   explicit AggregatorRecorder(const std::string& address)
@@ -48,7 +40,7 @@ class AggregatorRecorder final : public Recorder {
   absl::StatusOr<BenchmarkTable> Read() override {
     using Scores = absl::StatusOr<metrics::v1::ScoreSnapshot>;
     ASSIGN_OR_RETURN(const metrics::v1::ScoreSnapshot snapshot,
-                     Wait<Scores>([&](auto done) { client_->GetScores(kPatience, done); }));
+                     Await<Scores>([&](auto done) { client_->GetScores(kPatience, done); }));
     BenchmarkTable table;
     for (const auto& score : snapshot.endpoints()) {
       if (score.benchmark_cases() == 0) continue;
@@ -60,7 +52,7 @@ class AggregatorRecorder final : public Recorder {
 
  private:
   absl::Status RecordOnce(const RecordBenchmarkRequest& result) override {
-    return Wait<absl::Status>(
+    return Await<absl::Status>(
         [&](auto done) { client_->RecordBenchmark(result, kPatience, done); });
   }
 
@@ -75,16 +67,14 @@ class StoreRecorder final : public Recorder {
 
   absl::StatusOr<BenchmarkTable> Read() override {
     using Results = absl::StatusOr<store::BenchmarkResults>;
-    ASSIGN_OR_RETURN(const store::BenchmarkResults results, Wait<Results>([&](auto done) {
-                       loop_.Post([this, done] { store_.ReadAll(done); });
-                     }));
+    ASSIGN_OR_RETURN(const store::BenchmarkResults results,
+                     AwaitOn<Results>(loop_, [this](auto done) { store_.ReadAll(done); }));
     return metrics_aggregator::JudgeBenchmarks(results);
   }
 
  private:
   absl::Status RecordOnce(const RecordBenchmarkRequest& result) override {
-    return Wait<absl::Status>(
-        [&](auto done) { loop_.Post([this, &result, done] { store_.Record(result, done); }); });
+    return AwaitOn<absl::Status>(loop_, [&](auto done) { store_.Record(result, done); });
   }
 
   net::EventLoop loop_;

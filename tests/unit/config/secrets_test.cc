@@ -65,6 +65,7 @@ TEST_F(SecretFileTest, AFolderAnswersForTheEnvironmentFirst) {
   EXPECT_EQ(environment.Get("OTHER"), "sk-9");
   EXPECT_EQ(environment.Get(".."), "up");
   EXPECT_EQ(environment.Get("../etc/passwd"), absl::nullopt) << "a name is no path";
+  EXPECT_EQ(FolderEnvironment("", process).Get("OTHER"), "sk-9") << "no folder";
 }
 
 TEST_F(SecretFileTest, ComeFromAFileWithoutItsFinalNewline) {
