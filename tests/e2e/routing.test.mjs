@@ -147,11 +147,11 @@ for (const topology of TOPOLOGIES) {
       // Measured first at pinned providers, as traffic would do over time.
       const call = (provider) => world.post({ model: 'test/tools', messages: HELLO, tools: TOOLS, tool_choice: 'required', provider: { only: [provider] } }).then((r) => r.text());
       for (const provider of ['sloppy', 'good-a', 'good-b', 'good-c', 'good-d']) await Promise.all(Array.from({ length: 40 }, () => call(provider)));
-      const first = await until('sloppy to be deprioritised', async () => {
-        const s = await shares(40, { model: 'test/tools', tools: TOOLS, tool_choice: 'required' });
-        return !s.sloppy && s;
+      // The good ones are found one after the other; who is known first may have all of the traffic for a second.
+      await until('the tool calls to leave sloppy and to spread over good ones', async () => {
+        const drawn = await shares(40, { model: 'test/tools', tools: TOOLS, tool_choice: 'required' });
+        return !drawn.sloppy && Object.keys(drawn).length >= 2;
       }, 30_000);
-      assert.ok(Object.keys(first).length >= 2, JSON.stringify(first));
       const plain = await shares(60, { model: 'test/tools' });
       assert.ok(plain.sloppy > 0.2, `price first without tools: ${JSON.stringify(plain)}`);
       const floor = await shares(10, { model: 'test/tools:floor', tools: TOOLS });
