@@ -1,8 +1,12 @@
 #include "common/store/redis_stores.h"
 
+#include <algorithm>
+#include <limits>
 #include <memory>
+#include <tuple>
 #include <utility>
 
+#include "absl/algorithm/container.h"
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "common/store/key_record.h"
@@ -21,19 +25,35 @@ return redis.call('HSET', KEYS[1], unpack(ARGV))
   return *script;
 }
 
-// KEYS: record, usage total, day, week, month. ARGV: json, ttl ms, nano-USD as text, ttl s of day,
-// week, month. The arithmetic is HINCRBY's (64-bit; Lua's is double), the total first: the only one
-// that could overflow fails before anything is written. Returns 1 = stored, 0 = was there.
-const redis::Script& PutGenerationScript() {
+// KEYS: usage total, day, week, month, then the records. ARGV: ttl ms of the records, ttl s of day,
+// week, month, sum of the costs, then cost and json of each record; costs are nano-USD as text. The
+// arithmetic is HINCRBY's (64-bit; Lua's is double), the total first: the only one that could
+// overflow fails before anything is written. Records that are there already have been charged.
+const redis::Script& PutGenerationsScript() {
   static const redis::Script* script = new redis::Script(R"lua(
-if redis.call('EXISTS', KEYS[1]) == 1 then return 0 end
-for i = 2, 5 do
-  redis.call('HINCRBY', KEYS[i], 'nano', ARGV[3])
-  redis.call('HINCRBY', KEYS[i], 'n', 1)
-  if i > 2 then redis.call('EXPIRE', KEYS[i], ARGV[i + 1]) end
+local function charge(nano, n)
+  for i = 1, 4 do
+    redis.call('HINCRBY', KEYS[i], 'nano', nano)
+    redis.call('HINCRBY', KEYS[i], 'n', n)
+  end
 end
-redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[2])
-return 1
+local function keep(i)
+  redis.call('SET', KEYS[4 + i], ARGV[5 + 2 * i], 'PX', ARGV[1])
+end
+local n = #KEYS - 4
+if redis.call('EXISTS', unpack(KEYS, 5)) == 0 then
+  charge(ARGV[5], n)
+  for i = 1, n do keep(i) end
+else
+  for i = 1, n do
+    if redis.call('EXISTS', KEYS[4 + i]) == 0 then
+      charge(ARGV[4 + 2 * i], 1)
+      keep(i)
+    end
+  end
+end
+for i = 2, 4 do redis.call('EXPIRE', KEYS[i], ARGV[i]) end
+return n
 )lua");
   return *script;
 }
@@ -43,7 +63,7 @@ constexpr absl::string_view kWeekTtlSeconds = "1296000";   // 15 days
 constexpr absl::string_view kMonthTtlSeconds = "5443200";  // 63 days
 constexpr absl::string_view kScanCount = "500";
 
-// No client waits for a settlement: a store that writes to its disk for a moment is waited for
+// No client waits for a charge: a store that writes to its disk for a moment is waited for
 // rather than asked once more.
 constexpr absl::Duration kSettleTimeout = absl::Seconds(1);
 
@@ -78,6 +98,87 @@ void WhenReplicated(redis::Connection& connection, Done done) {
 int64_t ToNano(const Reply& reply) {
   int64_t value = 0;
   return absl::SimpleAtoi(reply.string(), &value) ? value : 0;
+}
+
+int64_t UtcDay(absl::Time time) { return absl::ToUnixSeconds(time) / (24 * 60 * 60); }
+
+// Generations that one script can store: of one key and one day, and their sum is a number.
+struct Bill {
+  std::vector<const Generation*> generations;
+  NanoUsd sum;
+
+  bool Takes(const Generation& generation) const {
+    const Generation& last = *generations.back();
+    return generation.key_hash == last.key_hash &&
+           UtcDay(generation.finished) == UtcDay(last.finished) &&
+           generation.cost.value <= std::numeric_limits<int64_t>::max() - sum.value;
+  }
+  void Add(const Generation& generation) {
+    generations.push_back(&generation);
+    sum.value += generation.cost.value;
+  }
+};
+
+// Each id once: only what was there before the script is known to have been charged.
+std::vector<Bill> BillsOf(absl::Span<const Generation> generations) {
+  std::vector<const Generation*> sorted;
+  sorted.reserve(generations.size());
+  for (const Generation& generation : generations) sorted.push_back(&generation);
+  std::sort(sorted.begin(), sorted.end(), [](const Generation* a, const Generation* b) {
+    return std::forward_as_tuple(a->key_hash, UtcDay(a->finished), a->id) <
+           std::forward_as_tuple(b->key_hash, UtcDay(b->finished), b->id);
+  });
+  std::vector<Bill> bills;
+  for (const Generation* generation : sorted) {
+    if (bills.empty() || !bills.back().Takes(*generation)) bills.emplace_back();
+    std::vector<const Generation*>& billed = bills.back().generations;
+    if (!billed.empty() && billed.back()->id == generation->id) continue;
+    bills.back().Add(*generation);
+  }
+  return bills;
+}
+
+using StatusCallback = std::function<void(const absl::Status&)>;
+
+// Calls `done` when it has been called `times` times, with the first error.
+StatusCallback AfterAll(size_t times, std::function<void(absl::Status)> done) {
+  struct Gathering {
+    size_t left;
+    absl::Status first_error;
+    std::function<void(absl::Status)> done;
+  };
+  auto gathering = std::make_shared<Gathering>(times, absl::OkStatus(), std::move(done));
+  return [gathering](const absl::Status& status) {
+    gathering->first_error.Update(status);
+    if (--gathering->left == 0) gathering->done(gathering->first_error);
+  };
+}
+
+void Charge(redis::Connection& connection, const Keys& key_names, const Bill& bill,
+            absl::string_view ttl_ms, const StatusCallback& done) {
+  const Generation& first = *bill.generations.front();
+  std::vector<std::string> names = {key_names.UsageTotal(first.key_hash),
+                                    key_names.UsageDay(first.key_hash, first.finished),
+                                    key_names.UsageWeek(first.key_hash, first.finished),
+                                    key_names.UsageMonth(first.key_hash, first.finished)};
+  std::vector<std::string> costs = {absl::StrCat(bill.sum.value)};
+  for (const Generation* generation : bill.generations) {
+    names.push_back(key_names.Generation(generation->key_hash, generation->id));
+    costs.push_back(absl::StrCat(generation->cost.value));
+  }
+  std::vector<absl::string_view> arguments = {ttl_ms, kDayTtlSeconds, kWeekTtlSeconds,
+                                              kMonthTtlSeconds, costs[0]};
+  for (size_t i = 0; i < bill.generations.size(); ++i) {
+    arguments.push_back(costs[1 + i]);
+    arguments.push_back(bill.generations[i]->json);
+  }
+  connection.Eval(
+      PutGenerationsScript(), std::vector<absl::string_view>(names.begin(), names.end()), arguments,
+      [&connection, done](absl::StatusOr<Reply> reply) {
+        if (!reply.ok()) return done(AsUnavailable(reply.status()));
+        WhenReplicated(connection, done);
+      },
+      kSettleTimeout);
 }
 
 // Walks the index page by page and reads the records of a page in one pipeline.
@@ -237,33 +338,21 @@ void RedisKeyStore::Usage(Executor& executor, const std::string& hash,
 RedisGenerationStore::RedisGenerationStore(redis::PerLoop& connections, Keys keys)
     : connections_(connections), keys_(std::move(keys)) {}
 
-void RedisGenerationStore::Put(Executor& executor, const std::string& id,
-                               const std::string& key_hash, NanoUsd cost, absl::Time now,
-                               const std::string& json, absl::Duration ttl,
-                               std::function<void(absl::Status)> done) {
+void RedisGenerationStore::Put(Executor& executor, absl::Span<const Generation> generations,
+                               absl::Duration ttl, std::function<void(absl::Status)> done) {
   redis::Connection* connection = ConnectionOf(connections_, executor, done);
   if (connection == nullptr) return;
-  if (cost.value < 0 || ttl < absl::Seconds(1)) {
+  if (ttl < absl::Seconds(1) ||
+      absl::c_any_of(generations, [](const Generation& g) { return g.cost.value < 0; })) {
     executor.Post([done = std::move(done)] {
       done(absl::InvalidArgumentError("generation: negative cost or no ttl"));
     });
     return;
   }
-  const std::string record = keys_.Generation(key_hash, id);
-  const std::string total = keys_.UsageTotal(key_hash);
-  const std::string day = keys_.UsageDay(key_hash, now);
-  const std::string week = keys_.UsageWeek(key_hash, now);
-  const std::string month = keys_.UsageMonth(key_hash, now);
+  const std::vector<Bill> bills = BillsOf(generations);
   const std::string ttl_ms = absl::StrCat(absl::ToInt64Milliseconds(ttl));
-  const std::string nano = absl::StrCat(cost.value);
-  connection->Eval(
-      PutGenerationScript(), {record, total, day, week, month},
-      {json, ttl_ms, nano, kDayTtlSeconds, kWeekTtlSeconds, kMonthTtlSeconds},
-      [connection, done = std::move(done)](absl::StatusOr<Reply> reply) {
-        if (!reply.ok()) return done(AsUnavailable(reply.status()));
-        WhenReplicated(*connection, done);
-      },
-      kSettleTimeout);
+  const StatusCallback answered = AfterAll(bills.size(), std::move(done));
+  for (const Bill& bill : bills) Charge(*connection, keys_, bill, ttl_ms, answered);
 }
 
 void RedisGenerationStore::Get(

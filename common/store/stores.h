@@ -15,6 +15,7 @@
 
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
+#include "absl/types/span.h"
 #include "common/base/executor.h"
 #include "common/base/money.h"
 
@@ -54,13 +55,22 @@ class KeyStore {
                      std::function<void(absl::StatusOr<KeyUsage>)> done) = 0;
 };
 
-// Finished generations. A record is the JSON `data` object of GET /generation.
+// A finished generation as stored.
+struct Generation {
+  std::string id;
+  std::string key_hash;  // who pays
+  NanoUsd cost;
+  absl::Time finished;  // the day, week and month it is paid in
+  std::string json;     // the `data` object of GET /generation
+};
+
 class GenerationStore {
  public:
   virtual ~GenerationStore() = default;
-  // Stores the record and adds the cost to the key's usage, once per id however often it is called.
-  virtual void Put(Executor& executor, const std::string& id, const std::string& key_hash,
-                   NanoUsd cost, absl::Time now, const std::string& json, absl::Duration ttl,
+  // Stores the records and adds their costs to the keys' usage, once per id however often it is
+  // called. Together they cost the store less than one by one. On an error any of them may have
+  // been stored: offer all of them again. They are read inside the call only.
+  virtual void Put(Executor& executor, absl::Span<const Generation> generations, absl::Duration ttl,
                    std::function<void(absl::Status)> done) = 0;
   // nullopt = unknown or another key's.
   virtual void Get(Executor& executor, const std::string& id, const std::string& key_hash,

@@ -115,8 +115,8 @@ class LoopServices {
         auth(shared.options.auth, shared.keys, executor, shared.clock,
              [&metrics = shared.metrics](AuthSource source) { metrics.CountAuth(source); }),
         decisions(shared.options.decision_cache_entries),
-        settlement(shared.options.settlement, shared.generations, executor, shared.metrics,
-                   Rng(rng())) {}
+        settlement(shared.options.settlement, shared.generations, executor, shared.clock,
+                   shared.metrics, Rng(rng())) {}
 
   absl::Duration Now() const { return shared.clock.Monotonic(); }
 

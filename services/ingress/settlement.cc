@@ -1,5 +1,7 @@
 #include "services/ingress/settlement.h"
 
+#include <algorithm>
+#include <iterator>
 #include <utility>
 
 #include "common/obs/log.h"
@@ -15,10 +17,11 @@ obs::LogEvery& FailureLog() {
 }  // namespace
 
 Settlement::Settlement(const SettlementOptions& options, store::GenerationStore& store,
-                       Executor& executor, IngressMetrics& metrics, Rng rng)
+                       Executor& executor, const Clock& clock, IngressMetrics& metrics, Rng rng)
     : options_(options),
       store_(store),
       executor_(executor),
+      clock_(clock),
       metrics_(metrics),
       backoff_(options.first_retry, options.longest_retry, rng) {}
 
@@ -27,59 +30,59 @@ Settlement::~Settlement() {
   metrics_.settle_pending.fetch_sub(static_cast<int>(pending()));
 }
 
-void Settlement::Settle(SettledGeneration generation) {
+void Settlement::Settle(store::Generation generation) {
   metrics_.settle_pending.fetch_add(1);
-  if (journal_.size() >= options_.max_pending) {
-    journal_.pop_front();
-    CountDropped();
-  }
+  if (journal_.size() >= options_.max_pending) DropOldest();
   journal_.push_back(std::move(generation));
   OfferSome();
 }
 
-// No more at a time than a store with a slow disk takes within its deadline: what it has not
-// answered in time would only be offered again.
 void Settlement::OfferSome() {
-  while (timer_ == 0 && on_their_way_ < options_.max_offered && !journal_.empty()) {
-    auto generation = std::make_shared<SettledGeneration>(std::move(journal_.front()));
-    journal_.pop_front();
-    Offer(std::move(generation));
-  }
-}
-
-void Settlement::Offer(std::shared_ptr<SettledGeneration> generation) {
-  ++on_their_way_;
-  const SettledGeneration& offered = *generation;
-  store_.Put(executor_, offered.id, offered.key_hash, offered.cost, offered.finished, offered.json,
-             options_.ttl,
-             [this, alive = std::weak_ptr<bool>(alive_),
-              generation = std::move(generation)](const absl::Status& status) {
-               if (alive.expired()) return;
-               --on_their_way_;
-               if (!status.ok()) return Keep(std::move(*generation), status);
-               metrics_.settle_pending.fetch_sub(1);
-               backoff_.Reset();
-               OfferSome();
+  if (!batch_.empty() || timer_ != 0 || journal_.empty()) return;
+  const absl::Duration since = clock_.Monotonic() - offered_at_;
+  if (since < options_.pause) return Rest(options_.pause - since);
+  offered_at_ = clock_.Monotonic();
+  const auto end =
+      journal_.begin() + static_cast<ptrdiff_t>(std::min(journal_.size(), options_.max_batch));
+  batch_.assign(std::make_move_iterator(journal_.begin()), std::make_move_iterator(end));
+  journal_.erase(journal_.begin(), end);
+  store_.Put(executor_, batch_, options_.ttl,
+             [this, alive = std::weak_ptr<bool>(alive_)](const absl::Status& status) {
+               if (!alive.expired()) OnAnswer(status);
              });
 }
 
-// Nothing more is offered before a pause: a store that is away is not stormed.
-void Settlement::Keep(SettledGeneration generation, const absl::Status& why) {
-  metrics_.settle_failures.Add();
-  obs::Log(obs::kWarning, "settle_failed", FailureLog()).With("error", why);
-  if (journal_.size() >= options_.max_pending) {
-    CountDropped();  // this one is the oldest
+void Settlement::OnAnswer(const absl::Status& status) {
+  if (status.ok()) {
+    metrics_.settle_pending.fetch_sub(static_cast<int>(batch_.size()));
+    batch_.clear();
+    backoff_.Reset();
+    OfferSome();
   } else {
-    journal_.push_front(std::move(generation));
+    metrics_.settle_failures.Add();
+    obs::Log(obs::kWarning, "settle_failed", FailureLog()).With("error", status);
+    KeepBatch();
+    // A store that is away is not stormed.
+    Rest(backoff_.Next());
   }
-  if (timer_ != 0) return;
-  timer_ = executor_.RunAfter(backoff_.Next(), [this] {
+}
+
+void Settlement::KeepBatch() {
+  journal_.insert(journal_.begin(), std::make_move_iterator(batch_.begin()),
+                  std::make_move_iterator(batch_.end()));
+  batch_.clear();
+  while (journal_.size() > options_.max_pending) DropOldest();
+}
+
+void Settlement::Rest(absl::Duration duration) {
+  timer_ = executor_.RunAfter(duration, [this] {
     timer_ = 0;
     OfferSome();
   });
 }
 
-void Settlement::CountDropped() {
+void Settlement::DropOldest() {
+  journal_.pop_front();
   metrics_.settle_dropped.Add();
   metrics_.settle_pending.fetch_sub(1);
 }

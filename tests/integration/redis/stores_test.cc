@@ -3,6 +3,8 @@
 
 #include <gtest/gtest.h>
 
+#include "absl/strings/str_cat.h"
+
 #include "tests/integration/redis/on_loop.h"
 #include "tests/support/redis_server.h"
 
@@ -38,10 +40,12 @@ class RedisStores : public ::testing::Test {
     return Await<absl::StatusOr<KeyUsage>>(loop_,
                                            [&](auto done) { keys_->Usage(loop_, hash, done); });
   }
+  absl::Status PutGenerations(const std::vector<Generation>& generations) {
+    return Await<absl::Status>(
+        loop_, [&](auto done) { generations_->Put(loop_, generations, absl::Hours(1), done); });
+  }
   absl::Status PutGeneration(const std::string& id, int64_t nano, absl::Time now) {
-    return Await<absl::Status>(loop_, [&](auto done) {
-      generations_->Put(loop_, id, kHash, NanoUsd{nano}, now, "{\"id\":1}", absl::Hours(1), done);
-    });
+    return PutGenerations({{id, kHash, NanoUsd{nano}, now, "{\"id\":1}"}});
   }
   absl::StatusOr<std::optional<std::string>> GetGeneration(const std::string& id,
                                                            const std::string& hash) {
@@ -157,6 +161,49 @@ TEST_F(RedisStores, KeepsMoneyExactBeyondDoubles) {
   EXPECT_EQ(Usage(kHash)->total.value, large + 2);
   EXPECT_EQ(Usage(kHash)->day.value, large + 2);
   EXPECT_FALSE(GetGeneration("c", kHash)->has_value());
+}
+
+TEST_F(RedisStores, ChargesGenerationsTogetherAsOneByOne) {
+  const absl::Time now = absl::FromCivil(absl::CivilHour(2026, 8, 31, 12), absl::UTCTimeZone());
+  clock_.Advance(now - clock_.Now());
+  ASSERT_TRUE(PutGeneration("there", 1'000, now).ok());
+  std::vector<Generation> batch;
+  for (int i = 0; i < 100; ++i)
+    batch.push_back({absl::StrCat("gen-", i), kHash, NanoUsd{1}, now, absl::StrCat("{", i, "}")});
+  ASSERT_TRUE(PutGenerations(batch).ok());
+  EXPECT_EQ(Usage(kHash)->day.value, 1'100);
+
+  // Some of it again, with what was there before, what is new, another day, another key, and twice.
+  batch.push_back({"there", kHash, NanoUsd{1'000}, now, "{}"});
+  batch.push_back({"new", kHash, NanoUsd{20}, now, "{\"new\":1}"});
+  batch.push_back({"new", kHash, NanoUsd{20}, now, "{\"new\":1}"});
+  batch.push_back({"sunday", kHash, NanoUsd{300}, now - absl::Hours(24), "{}"});
+  batch.push_back({"other", kOther, NanoUsd{4'000}, now, "{\"other\":1}"});
+  batch.push_back({"other", kOther, NanoUsd{4'000}, now, "{\"other\":1}"});
+  for (int i = 0; i < 2; ++i) {
+    ASSERT_TRUE(PutGenerations(batch).ok());
+    EXPECT_EQ(Usage(kHash)->total.value, 1'420);
+    EXPECT_EQ(Usage(kHash)->day.value, 1'120);
+    EXPECT_EQ(Usage(kHash)->week.value, 1'120);
+    EXPECT_EQ(Usage(kHash)->month.value, 1'420);
+    EXPECT_EQ(Usage(kOther)->total.value, 4'000);
+    EXPECT_EQ(server_.Run({"HGET", Keys().UsageTotal(kHash), "n"}), "103");
+    EXPECT_EQ(server_.Run({"HGET", Keys().UsageTotal(kOther), "n"}), "1");
+  }
+  EXPECT_EQ(**GetGeneration("gen-42", kHash), "{42}");
+  EXPECT_EQ(**GetGeneration("new", kHash), "{\"new\":1}");
+  EXPECT_EQ(**GetGeneration("other", kOther), "{\"other\":1}");
+  EXPECT_FALSE(GetGeneration("other", kHash)->has_value());
+}
+
+TEST_F(RedisStores, ChargesWhatItCanOfGenerationsWhoseSumIsTooLarge) {
+  const int64_t most = INT64_MAX;
+  EXPECT_FALSE(PutGenerations({{"a", kHash, NanoUsd{most}, clock_.Now(), "{}"},
+                               {"b", kHash, NanoUsd{1}, clock_.Now(), "{}"},
+                               {"c", kOther, NanoUsd{7}, clock_.Now(), "{}"}})
+                   .ok());
+  EXPECT_EQ(Usage(kHash)->total.value, most);
+  EXPECT_EQ(Usage(kOther)->total.value, 7);
 }
 
 TEST_F(RedisStores, ShowsAGenerationToItsOwnerOnly) {

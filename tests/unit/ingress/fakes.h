@@ -85,15 +85,14 @@ class FakeGenerationStore final : public store::GenerationStore {
     NanoUsd cost;
     std::string json;
   };
-  void Put(Executor& executor, const std::string& id, const std::string& key_hash, NanoUsd cost,
-           absl::Time, const std::string& json, absl::Duration,
+  void Put(Executor& executor, absl::Span<const store::Generation> generations, absl::Duration,
            std::function<void(absl::Status)> done) override {
     ++puts;
     if (away) {
       executor.Post([done = std::move(done)] { done(absl::UnavailableError("redis is away")); });
       return;
     }
-    stored[id] = {key_hash, cost, json};
+    for (const store::Generation& g : generations) stored[g.id] = {g.key_hash, g.cost, g.json};
     executor.Post([done = std::move(done)] { done(absl::OkStatus()); });
   }
   void Get(Executor& executor, const std::string& id, const std::string& key_hash,

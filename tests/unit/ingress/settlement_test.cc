@@ -12,10 +12,15 @@ class SettlementTest : public ::testing::Test {
  protected:
   SettlementTest() : executor_(clock_) { Make({}); }
   void Make(const SettlementOptions& options) {
-    settlement_ = std::make_unique<Settlement>(options, store_, executor_, metrics_, Rng(3));
+    settlement_ =
+        std::make_unique<Settlement>(options, store_, executor_, clock_, metrics_, Rng(3));
+  }
+  // Does not wait for the store's answer.
+  void Finish(const std::string& id) {
+    settlement_->Settle({id, "hash", NanoUsd{5}, clock_.Now(), "{}"});
   }
   void Settle(const std::string& id) {
-    settlement_->Settle({id, "hash", NanoUsd{5}, clock_.Now(), "{}"});
+    Finish(id);
     executor_.RunUntilIdle();
   }
 
@@ -54,14 +59,38 @@ TEST_F(SettlementTest, DoesNotStormAnAbsentStore) {
   EXPECT_LT(store_.puts, 64 * 120);
 }
 
-TEST_F(SettlementTest, OffersNoMoreAtATimeThanTheStoreAnswers) {
+TEST_F(SettlementTest, OffersWhatFinishesMeanwhileTogether) {
+  for (int i = 0; i < 10; ++i) Finish("gen-" + std::to_string(i));
+  EXPECT_EQ(store_.stored.size(), 1u) << "the first at once, the others after it is answered";
+  executor_.Advance(SettlementOptions().pause);
+  EXPECT_EQ(store_.stored.size(), 10u);
+  EXPECT_EQ(store_.puts, 2);
+  EXPECT_EQ(settlement_->pending(), 0u);
+  EXPECT_EQ(metrics_.settle_pending.load(), 0);
+}
+
+TEST_F(SettlementTest, OffersABatchPerPauseAndALoneOneAtOnce) {
+  Settle("gen-1");
+  Settle("gen-2");
+  Settle("gen-3");
+  EXPECT_EQ(store_.stored.size(), 1u);
+  executor_.Advance(SettlementOptions().pause);
+  EXPECT_EQ(store_.stored.size(), 3u);
+  EXPECT_EQ(store_.puts, 2);
+  executor_.Advance(SettlementOptions().pause);
+  EXPECT_EQ(executor_.timers(), 0u);
+  Settle("gen-4");
+  EXPECT_EQ(store_.stored.size(), 4u);
+}
+
+TEST_F(SettlementTest, BatchesAreBounded) {
   SettlementOptions options;
-  options.max_offered = 3;
+  options.max_batch = 3;
   Make(options);
-  for (int i = 0; i < 10; ++i)
-    settlement_->Settle({"gen-" + std::to_string(i), "hash", NanoUsd{5}, clock_.Now(), "{}"});
-  EXPECT_EQ(store_.puts, 3);
-  executor_.RunUntilIdle();
+  for (int i = 0; i < 10; ++i) Finish("gen-" + std::to_string(i));
+  executor_.Advance(2 * options.pause);
+  EXPECT_EQ(store_.stored.size(), 1u + 3u + 3u);
+  executor_.Advance(options.pause);
   EXPECT_EQ(store_.stored.size(), 10u);
 }
 
@@ -79,7 +108,7 @@ TEST_F(SettlementTest, DropsTheOldestWhenTheJournalIsFull) {
 }
 
 TEST_F(SettlementTest, SurvivesAnAnswerThatComesAfterItsEnd) {
-  settlement_->Settle({"gen-1", "hash", NanoUsd{5}, clock_.Now(), "{}"});
+  Finish("gen-1");
   settlement_.reset();
   executor_.RunUntilIdle();
   EXPECT_EQ(metrics_.settle_pending.load(), 0);
