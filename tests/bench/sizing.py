@@ -8,12 +8,13 @@ nginx, measured in the same run, to scale by. `--json` keeps the raw figures.
 import argparse
 import json
 import os
+import re
 import subprocess
 import sys
 import time
 import urllib.request
 
-from bench import PROMPT, Rig, cpu_seconds_of, open_streams, raise_file_limit, rss_kib_of, wrk
+from bench import HERE, PROMPT, Rig, cpu_seconds_of, open_streams, raise_file_limit, rss_kib_of, wrk
 
 PROCESSES = ['ingress', 'router-decision', 'provider-adapter', 'metrics-aggregator', 'redis-cluster']
 LONG = PROMPT * 30  # about 24 KB: 6,000 tokens of four bytes
@@ -69,6 +70,20 @@ def windows_kib(rig):
     before = redis_info(rig, 'memory', 'used_memory')
     endpoints = int(redis_cli(rig, 'eval', FULL_WINDOWS, '0'))
     return (redis_info(rig, 'memory', 'used_memory') - before) / endpoints / 1024
+
+
+def settlements_a_second(rig, batch, connections=32, scripts=20_000):
+    """What one money instance takes, in scripts of so many generations, one per connection at a time: settlements/s and CPU µs of each."""
+    source = open(f'{HERE}/../../common/store/redis_stores.cc').read()
+    script = re.search(r'PutGenerationsScript\(\) {.*?R"lua\((.*?)\)lua"', source, re.DOTALL).group(1)
+    record = json.dumps({'field': 'x' * 750})  # of the size that ours have
+    names = [f'sizing:{period}' for period in ('total', 'day', 'week', 'month')] + [f'sizing:gen:__rand_int__:{i}' for i in range(batch)]
+    arguments = ['3600000', '259200', '1296000', '5443200', str(1000 * batch)] + ['1000', record] * batch
+    before, start = snapshot(rig, ['redis-cluster']), time.time()
+    subprocess.run(['redis-benchmark', '-s', f'{rig.dir}/redis-cluster.sock', '-q', '-c', str(connections), '-n', str(scripts // batch), '-r', '1000000000',
+                    'evalsha', redis_cli(rig, 'script', 'load', script).strip(), str(len(names)), *names, *arguments], stdout=subprocess.DEVNULL, check=True)
+    settled = scripts // batch * batch
+    return settled / (time.time() - start), (snapshot(rig, ['redis-cluster'])['redis-cluster'] - before['redis-cluster']) / settled * 1e6
 
 
 def metric(rig, name):
@@ -134,6 +149,7 @@ def main():
         for s in sockets:
             s.close()
         windows = windows_kib(rig)
+        alone = {batch: settlements_a_second(rig, batch) for batch in (1, 2, 8, 32)}
     finally:
         rig.stop()
 
@@ -148,12 +164,13 @@ def main():
     row('memory KiB per open stream', memory)
     print(f'\n  Redis per settled generation: {kept:.0f} bytes of memory, {written:.0f} bytes written to its log')
     print(f'  Redis per endpoint whose windows are full: {windows:.0f} KiB of memory')
+    print('  Redis alone, settlements/s (CPU µs each), so many per script: ' + ' · '.join(f'{b}: {rate:.0f} ({cpu:.0f})' for b, (rate, cpu) in alone.items()))
     print(f'  nginx as a plain proxy, same run: {nginx:.1f} CPU µs per request (whole, 1 KB)')
     print(f'  load: {busy["rps"]:.0f} whole requests/s, all settled {busy["settled_after"]:.1f} s after the last; {streams["requests"]} typical streams, '
           f'{args.connections} at a time; {os.cpu_count()} cores shared with client and fleet')
     if args.json:
         json.dump({'whole': whole, 'long': long, 'as_stream': as_stream, 'stream': stream, 'event': event, 'idle': idle, 'base_mib': base, 'stream_kib': memory,
-                   'redis_bytes': kept, 'redis_written': written, 'windows_kib': windows, 'nginx_us': nginx, 'requests_per_second': busy['rps']}, open(args.json, 'w'), indent=1)
+                   'redis_bytes': kept, 'redis_written': written, 'windows_kib': windows, 'redis_alone': alone, 'nginx_us': nginx, 'requests_per_second': busy['rps']}, open(args.json, 'w'), indent=1)
 
 
 if __name__ == '__main__':
