@@ -104,7 +104,8 @@ int64_t UtcDay(absl::Time time) { return absl::ToUnixSeconds(time) / (24 * 60 * 
 
 // Generations that one script can store: of one key and one day, and their sum is a number.
 struct Bill {
-  std::vector<const Generation*> generations;
+  std::vector<const Generation*> generations;  // each id once
+  std::vector<size_t> positions;               // of all that it stands for
   NanoUsd sum;
 
   bool Takes(const Generation& generation) const {
@@ -113,49 +114,56 @@ struct Bill {
            UtcDay(generation.finished) == UtcDay(last.finished) &&
            generation.cost.value <= std::numeric_limits<int64_t>::max() - sum.value;
   }
-  void Add(const Generation& generation) {
+  bool HasNegativeCost() const {
+    return absl::c_any_of(generations, [](const Generation* g) { return g->cost.value < 0; });
+  }
+  void Add(const Generation& generation, size_t position) {
+    positions.push_back(position);
+    if (!generations.empty() && generations.back()->id == generation.id) return;
     generations.push_back(&generation);
     sum.value += generation.cost.value;
   }
 };
 
-// Each id once: only what was there before the script is known to have been charged.
 std::vector<Bill> BillsOf(absl::Span<const Generation> generations) {
-  std::vector<const Generation*> sorted;
-  sorted.reserve(generations.size());
-  for (const Generation& generation : generations) sorted.push_back(&generation);
-  std::sort(sorted.begin(), sorted.end(), [](const Generation* a, const Generation* b) {
-    return std::forward_as_tuple(a->key_hash, UtcDay(a->finished), a->id) <
-           std::forward_as_tuple(b->key_hash, UtcDay(b->finished), b->id);
-  });
+  std::vector<size_t> sorted(generations.size());
+  absl::c_iota(sorted, 0);
+  const auto order = [&](size_t i) {
+    const Generation& g = generations[i];
+    return std::tuple<const std::string&, int64_t, const std::string&>(g.key_hash,
+                                                                       UtcDay(g.finished), g.id);
+  };
+  absl::c_sort(sorted, [&](size_t a, size_t b) { return order(a) < order(b); });
   std::vector<Bill> bills;
-  for (const Generation* generation : sorted) {
-    if (bills.empty() || !bills.back().Takes(*generation)) bills.emplace_back();
-    std::vector<const Generation*>& billed = bills.back().generations;
-    if (!billed.empty() && billed.back()->id == generation->id) continue;
-    bills.back().Add(*generation);
+  for (size_t position : sorted) {
+    const Generation& generation = generations[position];
+    if (bills.empty() || !bills.back().Takes(generation)) bills.emplace_back();
+    bills.back().Add(generation, position);
   }
   return bills;
 }
 
-using StatusCallback = std::function<void(const absl::Status&)>;
+// The answers to all bills of one Put.
+class BillAnswers {
+ public:
+  BillAnswers(size_t bills, GenerationStore::PutCallback done)
+      : left_(bills), done_(std::move(done)) {}
 
-// Calls `done` when it has been called `times` times, with the first error.
-StatusCallback AfterAll(size_t times, std::function<void(absl::Status)> done) {
-  struct Gathering {
-    size_t left;
-    absl::Status first_error;
-    std::function<void(absl::Status)> done;
-  };
-  auto gathering = std::make_shared<Gathering>(times, absl::OkStatus(), std::move(done));
-  return [gathering](const absl::Status& status) {
-    gathering->first_error.Update(status);
-    if (--gathering->left == 0) gathering->done(gathering->first_error);
-  };
-}
+  void Add(const absl::Status& status, const std::vector<size_t>& positions) {
+    first_error_.Update(status);
+    if (!status.ok()) failed_.insert(failed_.end(), positions.begin(), positions.end());
+    if (--left_ == 0) done_(first_error_, std::move(failed_));
+  }
+
+ private:
+  size_t left_;
+  absl::Status first_error_;
+  std::vector<size_t> failed_;
+  const GenerationStore::PutCallback done_;
+};
 
 void Charge(redis::Connection& connection, const Keys& key_names, const Bill& bill,
-            absl::string_view ttl_ms, const StatusCallback& done) {
+            absl::string_view ttl_ms, std::function<void(const absl::Status&)> done) {
   const Generation& first = *bill.generations.front();
   std::vector<std::string> names = {key_names.UsageTotal(first.key_hash),
                                     key_names.UsageDay(first.key_hash, first.finished),
@@ -174,7 +182,7 @@ void Charge(redis::Connection& connection, const Keys& key_names, const Bill& bi
   }
   connection.Eval(
       PutGenerationsScript(), std::vector<absl::string_view>(names.begin(), names.end()), arguments,
-      [&connection, done](absl::StatusOr<Reply> reply) {
+      [&connection, done = std::move(done)](absl::StatusOr<Reply> reply) {
         if (!reply.ok()) return done(AsUnavailable(reply.status()));
         WhenReplicated(connection, done);
       },
@@ -339,20 +347,23 @@ RedisGenerationStore::RedisGenerationStore(redis::PerLoop& connections, Keys key
     : connections_(connections), keys_(std::move(keys)) {}
 
 void RedisGenerationStore::Put(Executor& executor, absl::Span<const Generation> generations,
-                               absl::Duration ttl, std::function<void(absl::Status)> done) {
-  redis::Connection* connection = ConnectionOf(connections_, executor, done);
-  if (connection == nullptr) return;
-  if (ttl < absl::Seconds(1) ||
-      absl::c_any_of(generations, [](const Generation& g) { return g.cost.value < 0; })) {
-    executor.Post([done = std::move(done)] {
-      done(absl::InvalidArgumentError("generation: negative cost or no ttl"));
-    });
-    return;
-  }
-  const std::vector<Bill> bills = BillsOf(generations);
+                               absl::Duration ttl, PutCallback done) {
+  std::vector<Bill> bills = BillsOf(generations);
+  auto answers = std::make_shared<BillAnswers>(bills.size(), std::move(done));
   const std::string ttl_ms = absl::StrCat(absl::ToInt64Milliseconds(ttl));
-  const StatusCallback answered = AfterAll(bills.size(), std::move(done));
-  for (const Bill& bill : bills) Charge(*connection, keys_, bill, ttl_ms, answered);
+  for (Bill& bill : bills) {
+    auto answered = [answers, positions = std::move(bill.positions)](const absl::Status& status) {
+      answers->Add(status, positions);
+    };
+    if (ttl < absl::Seconds(1) || bill.HasNegativeCost()) {
+      executor.Post([answered = std::move(answered)] {
+        answered(absl::InvalidArgumentError("generation: negative cost or no ttl"));
+      });
+    } else if (redis::Connection* connection = ConnectionOf(connections_, executor, answered);
+               connection != nullptr) {
+      Charge(*connection, keys_, bill, ttl_ms, std::move(answered));
+    }
+  }
 }
 
 void RedisGenerationStore::Get(

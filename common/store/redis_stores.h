@@ -50,7 +50,7 @@ class RedisGenerationStore final : public GenerationStore {
   // The record is also the mark that its cost was added: "once" holds for `ttl`. What one key
   // finished on one day is one script. Error: InvalidArgument, a negative cost.
   void Put(Executor& executor, absl::Span<const Generation> generations, absl::Duration ttl,
-           std::function<void(absl::Status)> done) override;
+           PutCallback done) override;
   void Get(Executor& executor, const std::string& id, const std::string& key_hash,
            std::function<void(absl::StatusOr<std::optional<std::string>>)> done) override;
 

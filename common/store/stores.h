@@ -67,11 +67,13 @@ struct Generation {
 class GenerationStore {
  public:
   virtual ~GenerationStore() = default;
+  // The first error, and the positions of those that are not known to be stored: offer them again.
+  using PutCallback = std::function<void(const absl::Status& status, std::vector<size_t> failed)>;
   // Stores the records and adds their costs to the keys' usage, once per id however often it is
-  // called. Together they cost the store less than one by one. On an error any of them may have
-  // been stored: offer all of them again. They are read inside the call only.
+  // called. Together they cost the store less than one by one. They are read inside the call only.
+  // REQUIRES: at least one.
   virtual void Put(Executor& executor, absl::Span<const Generation> generations, absl::Duration ttl,
-                   std::function<void(absl::Status)> done) = 0;
+                   PutCallback done) = 0;
   // nullopt = unknown or another key's.
   virtual void Get(Executor& executor, const std::string& id, const std::string& key_hash,
                    std::function<void(absl::StatusOr<std::optional<std::string>>)> done) = 0;

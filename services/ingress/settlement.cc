@@ -32,9 +32,17 @@ Settlement::~Settlement() {
 
 void Settlement::Settle(store::Generation generation) {
   metrics_.settle_pending.fetch_add(1);
-  if (journal_.size() >= options_.max_pending) DropOldest();
-  journal_.push_back(std::move(generation));
+  Keep(std::move(generation));
   OfferSome();
+}
+
+void Settlement::Keep(store::Generation generation) {
+  if (journal_.size() >= options_.max_pending) {
+    journal_.pop_front();
+    metrics_.settle_dropped.Add();
+    metrics_.settle_pending.fetch_sub(1);
+  }
+  journal_.push_back(std::move(generation));
 }
 
 void Settlement::OfferSome() {
@@ -47,31 +55,24 @@ void Settlement::OfferSome() {
   batch_.assign(std::make_move_iterator(journal_.begin()), std::make_move_iterator(end));
   journal_.erase(journal_.begin(), end);
   store_.Put(executor_, batch_, options_.ttl,
-             [this, alive = std::weak_ptr<bool>(alive_)](const absl::Status& status) {
-               if (!alive.expired()) OnAnswer(status);
+             [this, alive = std::weak_ptr<bool>(alive_)](const absl::Status& status,
+                                                         const std::vector<size_t>& failed) {
+               if (!alive.expired()) OnAnswer(status, failed);
              });
 }
 
-void Settlement::OnAnswer(const absl::Status& status) {
-  if (status.ok()) {
-    metrics_.settle_pending.fetch_sub(static_cast<int>(batch_.size()));
-    batch_.clear();
-    backoff_.Reset();
-    OfferSome();
-  } else {
-    metrics_.settle_failures.Add();
-    obs::Log(obs::kWarning, "settle_failed", FailureLog()).With("error", status);
-    KeepBatch();
-    // A store that is away is not stormed.
-    Rest(backoff_.Next());
-  }
-}
-
-void Settlement::KeepBatch() {
-  journal_.insert(journal_.begin(), std::make_move_iterator(batch_.begin()),
-                  std::make_move_iterator(batch_.end()));
+void Settlement::OnAnswer(const absl::Status& status, const std::vector<size_t>& failed) {
+  // Behind the others: what the store refuses does not keep them from it.
+  for (size_t i : failed) Keep(std::move(batch_[i]));
+  const size_t stored = batch_.size() - failed.size();
+  metrics_.settle_pending.fetch_sub(static_cast<int>(stored));
   batch_.clear();
-  while (journal_.size() > options_.max_pending) DropOldest();
+  if (stored > 0) backoff_.Reset();
+  if (status.ok()) return OfferSome();
+  metrics_.settle_failures.Add();
+  obs::Log(obs::kWarning, "settle_failed", FailureLog()).With("error", status);
+  // A store that is away is not stormed.
+  Rest(backoff_.Next());
 }
 
 void Settlement::Rest(absl::Duration duration) {
@@ -79,12 +80,6 @@ void Settlement::Rest(absl::Duration duration) {
     timer_ = 0;
     OfferSome();
   });
-}
-
-void Settlement::DropOldest() {
-  journal_.pop_front();
-  metrics_.settle_dropped.Add();
-  metrics_.settle_pending.fetch_sub(1);
 }
 
 }  // namespace signalbox::ingress

@@ -24,7 +24,7 @@ namespace signalbox::ingress {
 struct SettlementOptions {
   absl::Duration ttl = absl::Hours(720);
   size_t max_pending =
-      20'000;  // records the store has not taken; the oldest are dropped beyond it, and counted
+      20'000;  // records the store has not taken; the first are dropped beyond it, and counted
   size_t max_batch = 256;
   // From one batch to the next, so that under load many share one; less than a client can notice.
   absl::Duration pause = absl::Milliseconds(2);
@@ -45,10 +45,9 @@ class Settlement {
 
  private:
   void OfferSome();
-  void OnAnswer(const absl::Status& status);
-  void KeepBatch();
+  void OnAnswer(const absl::Status& status, const std::vector<size_t>& failed);
   void Rest(absl::Duration duration);
-  void DropOldest();
+  void Keep(store::Generation generation);
 
   const SettlementOptions options_;
   store::GenerationStore& store_;
@@ -57,7 +56,7 @@ class Settlement {
   IngressMetrics& metrics_;
   Backoff backoff_;
   std::vector<store::Generation> batch_;   // on its way; no other is before it is answered
-  std::deque<store::Generation> journal_;  // the oldest first
+  std::deque<store::Generation> journal_;  // the next first
   absl::Duration offered_at_ = -absl::InfiniteDuration();
   Executor::TimerId timer_ = 0;  // nothing is offered before it fires
   // Callbacks of the store hold it weakly: they may come after the end.

@@ -1,7 +1,10 @@
 // The stores of keys and generations against a real server.
 #include "common/store/redis_stores.h"
 
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
+
+#include <algorithm>
 
 #include "absl/strings/str_cat.h"
 
@@ -13,6 +16,9 @@ namespace {
 
 using signalbox::testing::Await;
 using signalbox::testing::RedisServer;
+
+using ::testing::ElementsAre;
+using ::testing::IsEmpty;
 
 constexpr char kHash[] = "00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff";
 constexpr char kOther[] = "ff112233445566778899aabbccddeeff00112233445566778899aabbccddeeff";
@@ -40,12 +46,23 @@ class RedisStores : public ::testing::Test {
     return Await<absl::StatusOr<KeyUsage>>(loop_,
                                            [&](auto done) { keys_->Usage(loop_, hash, done); });
   }
-  absl::Status PutGenerations(const std::vector<Generation>& generations) {
-    return Await<absl::Status>(
-        loop_, [&](auto done) { generations_->Put(loop_, generations, absl::Hours(1), done); });
+  // The positions of those that failed.
+  std::vector<size_t> PutGenerations(const std::vector<Generation>& generations) {
+    return Await<std::vector<size_t>>(loop_, [&](auto done) {
+      generations_->Put(loop_, generations, absl::Hours(1),
+                        [done](const absl::Status& status, std::vector<size_t> failed) {
+                          EXPECT_EQ(status.ok(), failed.empty());
+                          std::sort(failed.begin(), failed.end());
+                          done(failed);
+                        });
+    });
   }
   absl::Status PutGeneration(const std::string& id, int64_t nano, absl::Time now) {
-    return PutGenerations({{id, kHash, NanoUsd{nano}, now, "{\"id\":1}"}});
+    const Generation generation = {id, kHash, NanoUsd{nano}, now, "{\"id\":1}"};
+    return Await<absl::Status>(loop_, [&](auto done) {
+      generations_->Put(loop_, {generation}, absl::Hours(1),
+                        [done](const absl::Status& status, const auto&) { done(status); });
+    });
   }
   absl::StatusOr<std::optional<std::string>> GetGeneration(const std::string& id,
                                                            const std::string& hash) {
@@ -170,7 +187,7 @@ TEST_F(RedisStores, ChargesGenerationsTogetherAsOneByOne) {
   std::vector<Generation> batch;
   for (int i = 0; i < 100; ++i)
     batch.push_back({absl::StrCat("gen-", i), kHash, NanoUsd{1}, now, absl::StrCat("{", i, "}")});
-  ASSERT_TRUE(PutGenerations(batch).ok());
+  ASSERT_THAT(PutGenerations(batch), IsEmpty());
   EXPECT_EQ(Usage(kHash)->day.value, 1'100);
 
   // Some of it again, with what was there before, what is new, another day, another key, and twice.
@@ -181,7 +198,7 @@ TEST_F(RedisStores, ChargesGenerationsTogetherAsOneByOne) {
   batch.push_back({"other", kOther, NanoUsd{4'000}, now, "{\"other\":1}"});
   batch.push_back({"other", kOther, NanoUsd{4'000}, now, "{\"other\":1}"});
   for (int i = 0; i < 2; ++i) {
-    ASSERT_TRUE(PutGenerations(batch).ok());
+    ASSERT_THAT(PutGenerations(batch), IsEmpty());
     EXPECT_EQ(Usage(kHash)->total.value, 1'420);
     EXPECT_EQ(Usage(kHash)->day.value, 1'120);
     EXPECT_EQ(Usage(kHash)->week.value, 1'120);
@@ -198,12 +215,22 @@ TEST_F(RedisStores, ChargesGenerationsTogetherAsOneByOne) {
 
 TEST_F(RedisStores, ChargesWhatItCanOfGenerationsWhoseSumIsTooLarge) {
   const int64_t most = INT64_MAX;
-  EXPECT_FALSE(PutGenerations({{"a", kHash, NanoUsd{most}, clock_.Now(), "{}"},
-                               {"b", kHash, NanoUsd{1}, clock_.Now(), "{}"},
-                               {"c", kOther, NanoUsd{7}, clock_.Now(), "{}"}})
-                   .ok());
+  EXPECT_THAT(PutGenerations({{"a", kHash, NanoUsd{most}, clock_.Now(), "{}"},
+                              {"c", kOther, NanoUsd{7}, clock_.Now(), "{}"},
+                              {"b", kHash, NanoUsd{1}, clock_.Now(), "{}"}}),
+              ElementsAre(2));
   EXPECT_EQ(Usage(kHash)->total.value, most);
   EXPECT_EQ(Usage(kOther)->total.value, 7);
+}
+
+TEST_F(RedisStores, AKeyThatCannotBeChargedDoesNotKeepOthersFromIt) {
+  server_.Run({"SET", Keys().UsageTotal(kOther), "not a hash"});
+  EXPECT_THAT(PutGenerations({{"a", kHash, NanoUsd{5}, clock_.Now(), "{}"},
+                              {"b", kOther, NanoUsd{7}, clock_.Now(), "{}"},
+                              {"c", kHash, NanoUsd{-1}, clock_.Now() - absl::Hours(24), "{}"},
+                              {"b", kOther, NanoUsd{7}, clock_.Now(), "{}"}}),
+              ElementsAre(1, 2, 3));
+  EXPECT_EQ(Usage(kHash)->total.value, 5);
 }
 
 TEST_F(RedisStores, ShowsAGenerationToItsOwnerOnly) {

@@ -86,14 +86,20 @@ class FakeGenerationStore final : public store::GenerationStore {
     std::string json;
   };
   void Put(Executor& executor, absl::Span<const store::Generation> generations, absl::Duration,
-           std::function<void(absl::Status)> done) override {
+           PutCallback done) override {
     ++puts;
-    if (away) {
-      executor.Post([done = std::move(done)] { done(absl::UnavailableError("redis is away")); });
-      return;
+    std::vector<size_t> failed;
+    for (size_t i = 0; i < generations.size(); ++i) {
+      const store::Generation& g = generations[i];
+      if (away || g.key_hash == refused_key) {
+        failed.push_back(i);
+      } else {
+        stored[g.id] = {g.key_hash, g.cost, g.json};
+      }
     }
-    for (const store::Generation& g : generations) stored[g.id] = {g.key_hash, g.cost, g.json};
-    executor.Post([done = std::move(done)] { done(absl::OkStatus()); });
+    const absl::Status status =
+        failed.empty() ? absl::OkStatus() : absl::UnavailableError("redis is away");
+    executor.Post([status, failed, done = std::move(done)] { done(status, failed); });
   }
   void Get(Executor& executor, const std::string& id, const std::string& key_hash,
            std::function<void(absl::StatusOr<std::optional<std::string>>)> done) override {
@@ -114,6 +120,7 @@ class FakeGenerationStore final : public store::GenerationStore {
   std::map<std::string, Stored> stored;
   int puts = 0;
   bool away = false;
+  std::string refused_key;
 };
 
 class FakeRouter final : public seam::RouterDecision {

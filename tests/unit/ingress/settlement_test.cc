@@ -16,8 +16,8 @@ class SettlementTest : public ::testing::Test {
         std::make_unique<Settlement>(options, store_, executor_, clock_, metrics_, Rng(3));
   }
   // Does not wait for the store's answer.
-  void Finish(const std::string& id) {
-    settlement_->Settle({id, "hash", NanoUsd{5}, clock_.Now(), "{}"});
+  void Finish(const std::string& id, const std::string& key_hash = "hash") {
+    settlement_->Settle({id, key_hash, NanoUsd{5}, clock_.Now(), "{}"});
   }
   void Settle(const std::string& id) {
     Finish(id);
@@ -92,6 +92,23 @@ TEST_F(SettlementTest, BatchesAreBounded) {
   EXPECT_EQ(store_.stored.size(), 1u + 3u + 3u);
   executor_.Advance(options.pause);
   EXPECT_EQ(store_.stored.size(), 10u);
+}
+
+TEST_F(SettlementTest, WhatTheStoreRefusesDoesNotKeepTheOthersFromIt) {
+  SettlementOptions options;
+  options.max_batch = 3;
+  Make(options);
+  store_.refused_key = "broken";
+  for (int i = 0; i < 10; ++i) Finish("broken-" + std::to_string(i), "broken");
+  for (int i = 0; i < 10; ++i) Finish("gen-" + std::to_string(i));
+  executor_.Advance(absl::Minutes(1));
+  EXPECT_EQ(store_.stored.size(), 10u);
+  EXPECT_EQ(settlement_->pending(), 10u);
+  EXPECT_EQ(metrics_.settle_pending.load(), 10);
+  store_.refused_key = "";
+  executor_.Advance(absl::Minutes(1));
+  EXPECT_EQ(store_.stored.size(), 20u);
+  EXPECT_EQ(settlement_->pending(), 0u);
 }
 
 TEST_F(SettlementTest, DropsTheOldestWhenTheJournalIsFull) {
