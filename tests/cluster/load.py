@@ -17,6 +17,9 @@ import time
 CONNECT_TIMEOUT = 5
 ANSWER_TIMEOUT = 60   # whole answers
 SILENCE_TIMEOUT = 40  # streams, between two bytes; keep-alive comments count
+PORT = 8080           # of the ingress
+STREAM_SPEED = 10     # tokens per second
+CONNECTION_AGE = 10   # seconds, on average, after which a client leaves its connection
 
 
 class Broken(Exception):
@@ -107,7 +110,7 @@ class Client:
             self.connection = None
         if self.connection is None:
             self.target = self.load.next_target()
-            reader, writer = await asyncio.wait_for(asyncio.open_connection(self.target, self.load.port, limit=1 << 20), CONNECT_TIMEOUT)
+            reader, writer = await asyncio.wait_for(asyncio.open_connection(self.target, PORT, limit=1 << 20), CONNECT_TIMEOUT)
             self.connection = Connection(self.target, reader, writer, now + self.max_age * random.uniform(0.5, 1.5))
         return self.connection
 
@@ -196,7 +199,7 @@ class Client:
 
 class Load:
     def __init__(self, args):
-        self.args, self.port = args, args.port
+        self.args = args
         self.targets, self.turn = [], 0
         self.stopping = asyncio.Event()
         self.some_target = asyncio.Event()
@@ -225,7 +228,7 @@ class Load:
 
     def stream_request(self):
         seconds = random.uniform(0.15, 1) * self.args.stream_seconds
-        return self.message({'model': 'cluster/long', 'stream': True, 'max_tokens': max(2, int(seconds * self.args.stream_speed)),
+        return self.message({'model': 'cluster/long', 'stream': True, 'max_tokens': max(2, int(seconds * STREAM_SPEED)),
                              'messages': [{'role': 'user', 'content': 'Tell a long story.'}]})
 
     def report(self, record, begun):
@@ -256,10 +259,10 @@ class Load:
             rare = args.clients // 4
             busy = max(1, args.clients - rare)
             gap = busy / args.rate
-            clients += [Client(self, 'whole', lambda: random.expovariate(1 / gap), args.connection_age) for _ in range(busy)]
+            clients += [Client(self, 'whole', lambda: random.expovariate(1 / gap), CONNECTION_AGE) for _ in range(busy)]
             clients += [Client(self, 'whole', lambda: random.uniform(1, 12), 1e9) for _ in range(rare)]
         # Half of them ask again the moment their stream has ended.
-        clients += [Client(self, 'stream', lambda: random.choice((0, random.uniform(0, 0.2))), args.connection_age) for _ in range(args.streams)]
+        clients += [Client(self, 'stream', lambda: random.choice((0, random.uniform(0, 0.2))), CONNECTION_AGE) for _ in range(args.streams)]
         await asyncio.gather(*(client.run() for client in clients))
         sys.stdout.write('{"stopped": true}\n')
         sys.stdout.flush()
@@ -269,19 +272,12 @@ class Load:
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument('--key', required=True)
-    parser.add_argument('--port', type=int, default=8080)
-    parser.add_argument('--rate', type=float, default=60, help='whole answers per second')
-    parser.add_argument('--clients', type=int, default=48, help='connections that ask for whole answers')
-    parser.add_argument('--streams', type=int, default=40, help='live streams')
-    parser.add_argument('--stream-seconds', type=float, default=20, help='longest stream, pauses not counted')
-    parser.add_argument('--stream-speed', type=float, default=10, help='tokens per second')
-    parser.add_argument('--connection-age', type=float, default=10, help='mean age at which a client leaves its connection, seconds')
+    # As those of cluster.py, which says what they mean.
+    for name, kind in (('rate', float), ('clients', int), ('streams', int), ('stream-seconds', float)):
+        parser.add_argument(f'--{name}', type=kind, required=True)
     args = parser.parse_args()
     sys.stdout.reconfigure(line_buffering=True)
-
-    async def start():
-        await Load(args).run()
-    asyncio.run(start())
+    asyncio.run(Load(args).run())
 
 
 if __name__ == '__main__':

@@ -120,7 +120,3 @@ class Network:
 
     def remove(self, pod):
         run('ip', 'netns', 'delete', pod.name)
-
-
-def url_host(address):
-    return f'[{address}]' if ':' in address else address

@@ -3,6 +3,15 @@ import socket
 import ssl
 
 
+def answers(connect):
+    """Whether the server that connect() leads to says that it is there."""
+    try:
+        with connect() as client:
+            return client.call('PING') == 'PONG'
+    except (OSError, RuntimeError):
+        return False
+
+
 class Redis:
     def __init__(self, host, port=6379, password=None, ca_file=None, timeout=3):
         self.socket = socket.create_connection((host, port), timeout)

@@ -2,7 +2,7 @@
 import os
 import signal
 
-from redis_client import Redis
+from redis_client import Redis, answers
 
 PASSWORD = 'cluster-test-password'
 MASTER = 'signalbox'
@@ -26,14 +26,7 @@ class SingleRedis:
                                                      '--appendonly', 'yes', '--appendfsync', 'always', '--save', '', '--maxmemory-policy',
                                                      'noeviction'])
         world.name_address(self.name, [self.pod.address])
-        until('Redis', self.answers)
-
-    def answers(self):
-        try:
-            with self.client() as client:
-                return client.call('PING') == 'PONG'
-        except (OSError, RuntimeError):
-            return False
+        until('Redis', lambda: answers(self.client))
 
     def client(self):
         return Redis(self.pod.address)
@@ -68,7 +61,7 @@ class SentinelRedis:
             pod = world.network.add(f'redis-{index}')
             world.name_address(name, [pod.address])
             self.servers.append(self.start_server(Container, pod, index, names))
-        until('the Redis servers', lambda: all(self.answers(c.pod.address) for c in self.servers))
+        until('the Redis servers', lambda: all(answers(lambda: self.at(c.pod.address)) for c in self.servers))
         for index, name in enumerate(sentinel_names):
             pod = world.network.add(f'sentinel-{index}')
             world.name_address(name, [pod.address])
@@ -107,13 +100,6 @@ class SentinelRedis:
 
     def at(self, address, port=6379):
         return Redis(address, port, PASSWORD, self.ca)
-
-    def answers(self, address, port=6379):
-        try:
-            with self.at(address, port) as client:
-                return client.call('PING') == 'PONG'
-        except (OSError, RuntimeError):
-            return False
 
     def ask_sentinels(self, *words):
         for sentinel in self.sentinels:

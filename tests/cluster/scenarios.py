@@ -176,6 +176,22 @@ def excuse_of(component, address, at, back):
     return excused
 
 
+def any_of(excuses):
+    return lambda record: next((name for name in (excuse(record) for excuse in excuses) if name), None)
+
+
+def allowed(verdict, excuse, at):
+    hit = [r for r in verdict.failures() if excuse(r)]
+    last = max((r['start'] + r['took'] for r in hit), default=at) - at
+    return f'{len(hit)} allowed failures, the last {last:.1f} s after'
+
+
+def meanwhile(verdict, since, until_):
+    """How long clients waited for whole answers that were under way then."""
+    first = [r['first'] for r in verdict.of('whole') if r['outcome'] == 'ok' and during(r, since, until_)]
+    return f'{len(first)} whole answers meanwhile, {sum(1 for f in first if f > 1)} took longer than 1 s, longest {max(first, default=0):.1f} s'
+
+
 def kill(world):
     """SIGKILL for one replica of each service; kubelet starts it again in its pod."""
     events, problems = [], []
@@ -204,11 +220,8 @@ def kill(world):
         # New connections find the dead ingress until its address is gone from kube-proxy's rules.
         back = at + RESTART_BACKOFF + PROXY_LAG + 1.0 if component == 'ingress' else used
         excuses.append(excuse_of(component, address, at, back))
-        hit = [r for r in verdict.failures() if excuses[-1](r)]
-        last = max((r['start'] + r['took'] for r in hit), default=at) - at
-        verdict.note(f'{component} killed: ready again after {ready - at:.1f} s, used again after {used - at:.1f} s; '
-                     f'{len(hit)} allowed failures, the last {last:.1f} s after the kill')
-    verdict.excuse(lambda record: next((name for name in (e(record) for e in excuses) if name), None))
+        verdict.note(f'{component} killed: ready again after {ready - at:.1f} s, used again after {used - at:.1f} s; {allowed(verdict, excuses[-1], at)}')
+    verdict.excuse(any_of(excuses))
     edge = [(address, at) for component, address, at, _, _ in events if component == 'ingress']
     verdict.books(exact=False, lost_excused=lambda r: any(r['address'] == a and t - 1 <= r['start'] + r['took'] <= t + 0.2 for a, t in edge))
     return verdict
@@ -230,9 +243,7 @@ def freeze(world):
     verdict = run.verdict
     verdict.traffic(least=200, patience=FREEZE_SECONDS + 3)
     for component, since, end in spans:
-        first = [r['first'] for r in verdict.of('whole') if r['outcome'] == 'ok' and during(r, since, end)]
-        late = sum(1 for f in first if f > 1)
-        verdict.note(f'{component} frozen for {FREEZE_SECONDS} s: {len(first)} whole answers meanwhile, {late} took longer than 1 s, longest {max(first, default=0):.1f} s')
+        verdict.note(f'{component} frozen for {FREEZE_SECONDS} s: {meanwhile(verdict, since, end)}')
     verdict.excuse()
     verdict.books()
     return verdict
@@ -269,7 +280,7 @@ def cold(world):
             world.remove_replica('ingress', fresh)
     verdict = run.verdict
     verdict.traffic(least=100)
-    verdict.note(f'requests to a new ingress while Redis was frozen: ' + ', '.join(f'{k}: {v}' for k, v in answers.items()))
+    verdict.note('requests to a new ingress while Redis was frozen: ' + ', '.join(f'{k}: {v}' for k, v in answers.items()))
     if answers != {200: 5 * rounds}:
         verdict.fail('not all of them were answered')
     verdict.excuse()
@@ -300,11 +311,8 @@ def vanish(world):
     excuses = []
     for component, address, at, back in events:
         excuses.append(excuse_of(component, address, at, back))
-        first = [r['first'] for r in verdict.of('whole') if r['outcome'] == 'ok' and during(r, at, back)]
-        hit = [r for r in verdict.failures() if excuses[-1](r)]
-        verdict.note(f'{component} lost: {len(first)} whole answers meanwhile, {sum(1 for f in first if f > 1)} took longer than 1 s, longest '
-                     f'{max(first, default=0):.1f} s; {len(hit)} allowed failures, the last {max((r["start"] + r["took"] for r in hit), default=at) - at:.1f} s after')
-    verdict.excuse(lambda record: next((name for name in (e(record) for e in excuses) if name), None))
+        verdict.note(f'{component} lost: {meanwhile(verdict, at, back)}; {allowed(verdict, excuses[-1], at)}')
+    verdict.excuse(any_of(excuses))
     verdict.books(exact=False)
     return verdict
 
@@ -348,7 +356,7 @@ def rotate(world):
     """The certificates of the services are replaced while everything runs (with --tls)."""
     from world import service_name
     replicas = [r for component in SERVICES for r in world.replicas[component]]
-    took = None
+    notes, problems = [], []
     with UnderLoad(world) as run:
         old = served_certificate(world, replicas[0])
         at = time.time()
@@ -357,21 +365,13 @@ def rotate(world):
             new = ssl.PEM_cert_to_DER_cert(file.read())
         try:
             until('every replica to show the new certificate', lambda: all(served_certificate(world, r) == new for r in replicas), 60, 1)
-            took = time.time() - at
+            notes.append(f'all {len(replicas)} replicas showed the new certificate after {time.time() - at:.0f} s')
         except (RuntimeError, OSError) as error:
-            failed = str(error)
+            problems.append(str(error))
+        if old == new:
+            problems.append('the certificate was not a new one')
         time.sleep(25)  # connections are renewed meanwhile
-    verdict = run.verdict
-    verdict.traffic(least=200)
-    if took is None:
-        verdict.fail(failed)
-    elif old == new:
-        verdict.fail('the certificate was not a new one')
-    else:
-        verdict.note(f'all {len(replicas)} replicas showed the new certificate after {took:.0f} s')
-    verdict.excuse()
-    verdict.books()
-    return verdict
+    return conclude(run, notes, problems, least=200)
 
 
 def failover(world):

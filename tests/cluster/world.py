@@ -14,7 +14,7 @@ import time
 
 import redis_servers
 from certificates import Authority
-from network import Network, url_host
+from network import Network
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 ZONE = 'sb.svc.cluster.local'
@@ -41,6 +41,11 @@ def until(what, condition, timeout=60, step=0.05):
         if time.monotonic() > end:
             raise RuntimeError(f'timed out waiting for {what}')
         time.sleep(step)
+
+
+def key_hash(key):
+    """Under which the store keeps a client key."""
+    return hashlib.sha256(key.encode()).hexdigest()
 
 
 def http_get(address, port, path, timeout):
@@ -111,9 +116,7 @@ class Replica(Container):
     def probe(self):
         try:
             return http_get(self.pod.address, 9091, '/readyz', 1)[0] == 200
-        except OSError:
-            return False
-        except http.client.HTTPException:
+        except (OSError, http.client.HTTPException):
             return False
 
     def set_ready(self, ready):
@@ -293,7 +296,7 @@ class World:
         for component in SERVICES:
             self.wait_ready(component)
         self.key = self.create_key('cluster')
-        self.key_hash = hashlib.sha256(self.key.encode()).hexdigest()
+        self.key_hash = key_hash(self.key)
         with self.redis.client() as client:
             assert client.call('EXISTS', f'sb:key:{{{self.key_hash}}}') == 1
 
@@ -459,7 +462,7 @@ class World:
         return missing
 
     def missing_keys(self, keys):
-        hashes = [hashlib.sha256(key.encode()).hexdigest() for key in keys]
+        hashes = [key_hash(key) for key in keys]
         with self.redis.client() as client:
             there = client.pipeline([('EXISTS', f'sb:key:{{{h}}}') for h in hashes])
         return [h for h, found in zip(hashes, there) if not found]
